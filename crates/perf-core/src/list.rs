@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Intrusive doubly linked circular lists, as in include/linux/list.h.
+//!
+//! Links are plain memory guarded by the context's lock; a handler that walks a list meanwhile
+//! (a group sample does) follows single whole pointers.
+
+use core::ptr;
+
+use crate::cell::Once;
+
+/// A list head or the node inside a listed structure. Zeroed memory is not a valid list: call
+/// [`ListHead::init`].
+#[derive(Debug)]
+#[repr(C)]
+pub struct ListHead {
+    /// The following node, or the head.
+    pub next: Once<*mut ListHead>,
+    /// The preceding node, or the head.
+    pub prev: Once<*mut ListHead>,
+}
+
+impl ListHead {
+    /// A node that is in no list and was never initialised.
+    pub const fn null() -> Self {
+        Self {
+            next: Once::new(ptr::null_mut()),
+            prev: Once::new(ptr::null_mut()),
+        }
+    }
+
+    /// `INIT_LIST_HEAD`: empty.
+    pub fn init(&self) {
+        let this = ptr::from_ref(self).cast_mut();
+        self.next.write(this);
+        self.prev.write(this);
+    }
+
+    /// `list_empty`.
+    pub fn is_empty(&self) -> bool {
+        ptr::eq(self.next.read(), self)
+    }
+
+    /// `list_add`: puts `new` behind this head.
+    ///
+    /// # Safety
+    /// Both are initialised, live and pinned; `new` is in no list.
+    pub unsafe fn add(&self, new: &Self) {
+        // SAFETY: the links of an initialised list point to live nodes.
+        unsafe { new.insert(ptr::from_ref(self).cast_mut(), self.next.read()) }
+    }
+
+    /// `list_add_tail`: puts `new` before this head.
+    ///
+    /// # Safety
+    /// As for [`ListHead::add`].
+    pub unsafe fn add_tail(&self, new: &Self) {
+        // SAFETY: as in `add`.
+        unsafe { new.insert(self.prev.read(), ptr::from_ref(self).cast_mut()) }
+    }
+
+    /// `list_del_init`: takes this node out of its list and leaves it empty. A node that is in no
+    /// list stays so.
+    ///
+    /// # Safety
+    /// The node is initialised; its neighbours are live.
+    pub unsafe fn del_init(&self) {
+        let (prev, next) = (self.prev.read(), self.next.read());
+        // SAFETY: both neighbours are live by the caller's promise.
+        unsafe {
+            (*next).prev.write(prev);
+            (*prev).next.write(next);
+        }
+        self.init();
+    }
+
+    unsafe fn insert(&self, prev: *mut Self, next: *mut Self) {
+        let this = ptr::from_ref(self).cast_mut();
+        // SAFETY: `prev` and `next` are neighbours in a live list.
+        unsafe {
+            (*next).prev.write(this);
+            self.next.write(next);
+            self.prev.write(prev);
+            (*prev).next.write(this);
+        }
+    }
+}
+
+/// The structure of type `$T` whose field `$field` is the node `$node` (`container_of`).
+#[macro_export]
+macro_rules! container_of {
+    ($node:expr, $T:ty, $($field:ident).+) => {
+        $node.cast::<u8>().sub(core::mem::offset_of!($T, $($field).+)).cast::<$T>()
+    };
+}

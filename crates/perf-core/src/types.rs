@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The structures of the perf core, with the kernel's names (include/linux/perf_event.h, v5.5).
+//!
+//! Everything here is `repr(C)`: the host finds fields by name from the debug information. What
+//! an NMI or another CPU may touch is a cell of [`crate::cell`]; the rest is guarded by
+//! [`PerfEventContext::lock`] and only looked at through raw pointers.
+
+use abi::syscall::Attr;
+
+use crate::cell::{Atomic64, Local64, Once};
+use crate::list::ListHead;
+
+/// `enum perf_event_state`. One numbering for all schedulers, `none` included: ENABLED = 1,
+/// ACTIVE = 2. The order matters: the core compares with `<` and `>`.
+pub mod state {
+    /// Released.
+    pub const DEAD: i32 = -4;
+    /// The owning task died.
+    pub const EXIT: i32 = -3;
+    /// A pinned group that could not be scheduled.
+    pub const ERROR: i32 = -2;
+    /// Disabled by the user.
+    pub const OFF: i32 = -1;
+    /// Enabled, not on a PMU.
+    pub const INACTIVE: i32 = 0;
+    /// A master whose hardware counter runs for its duplicates while it does not count itself.
+    pub const ENABLED: i32 = 1;
+    /// Believed to be on a PMU.
+    pub const ACTIVE: i32 = 2;
+}
+
+/// Bits of [`PerfEvent::attach_state`].
+pub mod attach {
+    /// In a context's list.
+    pub const CONTEXT: u32 = 1;
+    /// In a group.
+    pub const GROUP: u32 = 2;
+    /// Follows a task.
+    pub const TASK: u32 = 4;
+}
+
+/// Bits of [`HwPerfEvent::state`] (`PERF_HES_*`).
+pub mod hes {
+    /// The counter is stopped.
+    pub const STOPPED: u32 = 1;
+    /// `count` is up to date.
+    pub const UPTODATE: u32 = 2;
+    /// Must not be restarted by the driver.
+    pub const ARCH: u32 = 4;
+}
+
+/// Flags of pmu->add, start and stop (`PERF_EF_*`).
+pub mod ef {
+    /// Start the counter when adding.
+    pub const START: u32 = 1;
+    /// Reload the counter when starting.
+    pub const RELOAD: u32 = 2;
+    /// Update the count when stopping.
+    pub const UPDATE: u32 = 4;
+}
+
+/// Transaction kinds (`PERF_PMU_TXN_*`).
+pub mod txn {
+    /// Events are being added.
+    pub const ADD: u32 = 1;
+    /// Events are being read.
+    pub const READ: u32 = 2;
+}
+
+/// `struct hw_perf_event`: the driver's part of an event.
+#[derive(Debug)]
+#[repr(C)]
+pub struct HwPerfEvent {
+    /// Value of the select register without EN.
+    pub config: u64,
+    /// Control MSR of the assigned counter.
+    pub config_base: Once<u64>,
+    /// Counter MSR of the assigned counter; 0 before the first assignment.
+    pub event_base: Once<u64>,
+    /// RDPMC index of the assigned counter.
+    pub event_base_rdpmc: Once<u32>,
+    /// Assigned counter, -1 before the first assignment.
+    pub idx: Once<i32>,
+    /// CPU of the last assignment, -1 before.
+    pub last_cpu: i32,
+    /// Tag of the last assignment.
+    pub last_tag: u32,
+    /// Driver flags.
+    pub flags: u32,
+    /// [`hes`] bits.
+    pub state: Once<u32>,
+    /// Raw counter value at the last update.
+    pub prev_count: Local64,
+    /// Period of the event.
+    pub sample_period: u64,
+    /// Period that the last sample stands for.
+    pub last_period: u64,
+    /// Occurrences left until a full period has elapsed.
+    pub period_left: Local64,
+    /// Interrupts in this tick; `u64::MAX` when throttled.
+    pub interrupts: Once<u64>,
+    /// Tick that `interrupts` belongs to.
+    pub interrupts_seq: Once<u64>,
+}
+
+/// What runs when a sampling event overflows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum OverflowHandler {
+    /// `perf_event_output`: write a sample into the ring buffer, if there is one.
+    Output = 0,
+    /// `perf_event_read_local` of [`PerfEvent::overflow_target`], as a BPF program would.
+    ReadLocal = 1,
+}
+
+/// `struct perf_event`.
+#[derive(Debug)]
+#[repr(C)]
+pub struct PerfEvent {
+    /// Node in [`PerfEventContext::event_list`].
+    pub event_entry: ListHead,
+    /// Head of the siblings in a leader, node of that list in a sibling.
+    pub sibling_list: ListHead,
+    /// Node in the context's list of active leaders.
+    pub active_list: ListHead,
+    /// Node in the context's ordered list of leaders (the kernel's group tree).
+    pub group_node: ListHead,
+    /// Key in the group order.
+    pub group_index: u64,
+    /// This event, or the leader it belongs to.
+    pub group_leader: *mut PerfEvent,
+    /// Siblings of a leader.
+    pub nr_siblings: Once<i32>,
+    /// All members are software events.
+    pub group_software: bool,
+    /// [`state`].
+    pub state: Once<i32>,
+    /// [`attach`] bits.
+    pub attach_state: u32,
+    /// What the driver adds to.
+    pub count: Local64,
+    /// Sum of exited inherited children.
+    pub child_count: Atomic64,
+    /// Enabled time in nanoseconds.
+    pub total_time_enabled: Once<u64>,
+    /// Running time in nanoseconds.
+    pub total_time_running: Once<u64>,
+    /// Context time of the last update of the two above.
+    pub tstamp: Once<u64>,
+    /// Added to the clock gives the context time: lets NMI code tell it without the lock.
+    pub shadow_ctx_time: Once<u64>,
+    /// What the user asked for.
+    pub attr: Attr,
+    /// Bytes of one `read(2)`.
+    pub read_size: u32,
+    /// CPU it is bound to, -1 any.
+    pub cpu: i32,
+    /// CPU it runs on, -1 none.
+    pub oncpu: Once<i32>,
+    /// Context it is installed in.
+    pub ctx: *mut PerfEventContext,
+    /// Event this one was inherited from.
+    pub parent: *mut PerfEvent,
+    /// Inherited children: head in the parent, node in the child.
+    pub child_list: ListHead,
+    /// Enabled time of exited children.
+    pub child_total_time_enabled: Atomic64,
+    /// Running time of exited children.
+    pub child_total_time_running: Atomic64,
+    /// The driver's part.
+    pub hw: HwPerfEvent,
+    /// Overflows left until the event disables itself; 0 without limit.
+    pub event_limit: Once<i32>,
+    /// CPU that must disable it, -1 none.
+    pub pending_disable: Once<i32>,
+    /// What an overflow runs.
+    pub overflow_handler: OverflowHandler,
+    /// Event that [`OverflowHandler::ReadLocal`] reads.
+    pub overflow_target: *mut PerfEvent,
+    /// Ring buffer page array (first page is the user page), null without mmap.
+    pub rb: Once<*mut u8>,
+    /// Data pages of the ring buffer.
+    pub rb_data_pages: u32,
+    /// Unique number (`PERF_FORMAT_ID`), 1 upwards.
+    pub id: u64,
+
+    /// The event whose counter this one uses: null, itself, another, or [`TOMBSTONE`].
+    pub dup_master: Once<*mut PerfEvent>,
+    /// ACTIVE events whose master this is, itself included (v10: `dup_active_count`).
+    pub dup_active: Once<i32>,
+    /// Master's count at the last sync (v10: `dup_base_count`).
+    pub dup_count: Local64,
+    /// v10: master's child count at the last sync.
+    pub dup_base_child_count: Once<u64>,
+    /// A master's own value: its `count` belongs to the shared counter.
+    pub master_count: Local64,
+    /// v10: the same for child counts.
+    pub master_child_count: Atomic64,
+}
+
+/// `EVENT_TOMBSTONE`: a `dup_master` that is being flipped; readers leave the event alone.
+pub const TOMBSTONE: *mut PerfEvent = core::ptr::without_provenance_mut(usize::MAX);
+
+/// Bits of [`PerfEventContext::is_active`] and kinds of events (`enum event_type_t`).
+pub mod event_type {
+    /// Flexible groups.
+    pub const FLEXIBLE: u32 = 1;
+    /// Pinned groups.
+    pub const PINNED: u32 = 2;
+    /// The context's clock runs.
+    pub const TIME: u32 = 4;
+    /// Pinned and flexible.
+    pub const ALL: u32 = FLEXIBLE | PINNED;
+}
+
+/// `struct perf_event_context`.
+#[derive(Debug)]
+#[repr(C)]
+pub struct PerfEventContext {
+    /// `ctx->lock`: 0 free, 1 taken. Interrupts are off while it is held.
+    pub lock: Once<u32>,
+    /// [`event_type`] bits.
+    pub is_active: Once<u32>,
+    /// Task it belongs to, null for a CPU context.
+    pub task: *mut Task,
+    /// All events, newest first.
+    pub event_list: ListHead,
+    /// Pinned leaders by (cpu, group_index).
+    pub pinned_groups: ListHead,
+    /// Flexible leaders by (cpu, group_index).
+    pub flexible_groups: ListHead,
+    /// Pinned leaders on the PMU.
+    pub pinned_active: ListHead,
+    /// Flexible leaders on the PMU.
+    pub flexible_active: ListHead,
+    /// Last group index given out.
+    pub group_index_last: u64,
+    /// Events.
+    pub nr_events: i32,
+    /// ACTIVE events.
+    pub nr_active: i32,
+    /// Some group did not fit.
+    pub rotate_necessary: bool,
+    /// Nanoseconds that this context has been active.
+    pub time: u64,
+    /// Clock at the last update of `time`.
+    pub timestamp: u64,
+    /// Changes with every attach and detach.
+    pub generation: u64,
+}
+
+/// What the perf core needs of a task.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Task {
+    /// Number, 0 is the idle task.
+    pub pid: u32,
+    /// Its context for hardware events, null before the first event.
+    pub ctx: *mut PerfEventContext,
+}
+
+/// `struct perf_cpu_context`.
+#[derive(Debug)]
+#[repr(C)]
+pub struct PerfCpuContext {
+    /// The CPU's own context.
+    pub ctx: PerfEventContext,
+    /// Task context that is loaded, or null.
+    pub task_ctx: *mut PerfEventContext,
+    /// ACTIVE hardware events on this CPU.
+    pub active_oncpu: i32,
+    /// An exclusive group is on the PMU.
+    pub exclusive: bool,
+    /// Nesting depth of `perf_pmu_disable`.
+    pub pmu_disable_count: i32,
+}
