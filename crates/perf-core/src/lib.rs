@@ -10,4 +10,7 @@
 pub mod cell;
 pub mod hw;
 pub mod list;
+
+pub mod perf;
 pub mod types;
+pub mod x86;
