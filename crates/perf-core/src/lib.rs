@@ -7,9 +7,14 @@
 #![no_std]
 #![deny(missing_docs)]
 
+#[cfg(test)]
+extern crate std;
+
 pub mod cell;
 pub mod hw;
 pub mod list;
+#[cfg(test)]
+pub mod mock;
 
 pub mod perf;
 pub mod types;
