@@ -6,7 +6,7 @@
 use abi::event_select::{CYCLES, FIXED_REF_CYCLES_PSEUDO, INSTRUCTIONS};
 use abi::msr;
 
-use super::{ENODEV, EventConstraint, INTEL_PMC_IDX_FIXED, MAX_FIXED, MAX_GENERIC};
+use super::{EventConstraint, INTEL_PMC_IDX_FIXED, MAX_FIXED, MAX_GENERIC};
 use crate::hw::Hardware;
 use crate::perf::Perf;
 
@@ -139,16 +139,16 @@ impl<H: Hardware> Perf<H> {
     /// Brings up this CPU's PMU: detects it, stops and clears every counter, unmasks the PMI, and
     /// leaves GLOBAL_CTRL set with nothing to count (`intel_pmu_init` and `x86_pmu_starting_cpu`).
     ///
-    /// Returns 0, or -ENODEV on a machine without architectural performance monitoring version 2
-    /// or later; then [`x86_pmu_event_init`](Self::x86_pmu_event_init) refuses every event.
+    /// A machine without architectural performance monitoring version 2 or later has no counter
+    /// for us: [`x86_pmu_event_init`](Self::x86_pmu_event_init) then refuses every event.
     ///
     /// # Safety
     /// Called once on each CPU, before the first event exists.
     #[inline(never)]
-    pub unsafe fn x86_pmu_boot_cpu(&self) -> i32 {
+    pub unsafe fn x86_pmu_boot_cpu(&self) {
         let leaf = self.hw.cpuid_perfmon();
         if leaf[0] & 0xff < 2 {
-            return -ENODEV;
+            return;
         }
         let x86_pmu = X86Pmu::detect(leaf, self.hw.rdmsr(msr::PERF_CAPABILITIES));
         // SAFETY: nobody else looks at this CPU's state yet, by the caller's promise.
@@ -158,7 +158,6 @@ impl<H: Hardware> Perf<H> {
         }
         self.perf_events_lapic_init();
         self.intel_pmu_enable_all();
-        0
     }
 
     /// `intel_pmu_reset`: switches every counter off and clears it, acknowledges everything.
