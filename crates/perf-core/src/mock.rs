@@ -91,6 +91,7 @@ pub struct MockHw {
     clock: Cell<u64>,
     irqs_on: Cell<bool>,
     irq_work: Cell<bool>,
+    status_sticks: Cell<bool>,
     records: RefCell<Records>,
 }
 
@@ -125,6 +126,7 @@ impl MockHw {
             clock: Cell::new(1_000),
             irqs_on: Cell::new(true),
             irq_work: Cell::new(false),
+            status_sticks: Cell::new(false),
             records: RefCell::new(Records::default()),
         };
         let gp = hw.gp_mask();
@@ -206,6 +208,11 @@ impl MockHw {
     /// Whether interrupts are enabled.
     pub fn irqs_on(&self) -> bool {
         self.irqs_on.get()
+    }
+
+    /// Whether GLOBAL_STATUS ignores acknowledgement, as a broken machine might.
+    pub fn stick_status(&self, sticks: bool) {
+        self.status_sticks.set(sticks);
     }
 
     /// The raw general-purpose counter `i` of this CPU.
@@ -357,7 +364,11 @@ impl Hardware for MockHw {
                 check(value & !global == 0);
                 bank.global_ctrl = value;
             }
-            (None, msr::PERF_GLOBAL_OVF_CTRL) => bank.status &= !value,
+            (None, msr::PERF_GLOBAL_OVF_CTRL) => {
+                if !self.status_sticks.get() {
+                    bank.status &= !value;
+                }
+            }
             (None, msr::X2APIC_LVTPC) => bank.lvtpc = value,
             (None, msr::X2APIC_EOI | msr::DEBUGCTL) => {
                 records.others.insert(msr, value);

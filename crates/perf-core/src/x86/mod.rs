@@ -29,6 +29,8 @@ mod enable;
 mod event_init;
 mod intel;
 mod nmi;
+#[cfg(test)]
+mod tests;
 mod txn;
 mod update;
 
