@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! AMD's maps, events and its habit of ignoring what Intel faults on.
+
+use abi::event_select::injector;
+use abi::totals::{HwEvent, Ring};
+use pmu::{Config, Vendor};
+
+use crate::bench::{Bench, EN, INT, TOP48, USR, amd};
+
+fn k7() -> Config {
+    Config {
+        vendor: Vendor::Amd,
+        version: 1,
+        gp_counters: 4,
+        ..Config::default()
+    }
+}
+
+#[test]
+fn legacy_machines_have_four_counters_and_no_more() {
+    let mut bench = Bench::new(k7());
+    for msr in 0xc001_0000..0xc001_0008 {
+        assert!(bench.pmu.claims(msr), "{msr:#x}");
+    }
+    for msr in [
+        0xc001_0008,
+        0xc001_0200,
+        0xc001_0201,
+        0xc000_0300,
+        0xc1,
+        0x186,
+        0x38f,
+        0x345,
+    ] {
+        bench.absent(msr);
+    }
+    assert!(bench.rdpmc(3).is_ok() && bench.rdpmc(4).is_err());
+}
+
+#[test]
+fn the_extension_aliases_the_legacy_numbers() {
+    let mut bench = Bench::new(amd(1));
+    bench.wr(0xc001_0203, 123);
+    bench.wr(0xc001_0002, 0x76);
+    assert_eq!((bench.rd(0xc001_0005), bench.rd(0xc001_0204)), (123, 0x76));
+    assert!(bench.pmu.claims(0xc001_020b));
+    bench.absent(0xc001_020c);
+    bench.absent(0xc000_0300);
+    assert!(bench.rdpmc(5).is_ok());
+    for ecx in [6, 10, 0x4000_0000, 0x8000_0000] {
+        assert!(bench.rdpmc(ecx).is_err(), "{ecx:#x}");
+    }
+}
+
+#[test]
+fn reserved_bits_are_dropped_without_a_fault() {
+    let mut bench = Bench::new(amd(2));
+    bench.wr(0xc001_0200, u64::MAX);
+    assert_eq!(bench.rd(0xc001_0200), 0x30f_ffd7_ffff);
+    bench.wr(0xc001_0201, u64::MAX);
+    assert_eq!(bench.rd(0xc001_0201), TOP48);
+    bench.wr(0xc000_0301, u64::MAX);
+    assert_eq!(bench.rd(0xc000_0301), 0x3f);
+    bench.wr(0xc000_0300, u64::MAX);
+    assert_eq!(bench.rd(0xc000_0300), 0, "read-only: ignored");
+    bench.wr(0xc000_0303, u64::MAX);
+    assert_eq!(bench.rd(0xc000_0300), 0x3f | 3 << 58);
+    bench.faults(0x1d9, 1 << 14);
+}
+
+#[test]
+fn events_are_amds_own() {
+    let table = [
+        (0x76, HwEvent::Cycles),
+        (0xc0, HwEvent::Instructions),
+        (0xc2, HwEvent::Branches),
+        (0xc3, HwEvent::BranchMisses),
+        (1 << 32 | 0x120, HwEvent::RefCycles),
+    ];
+    for (code, event) in table {
+        let mut bench = Bench::new(amd(1));
+        bench.wr(0xc001_0200, code | USR | EN);
+        bench.happen(Ring::User, &[(event, 3)]);
+        bench.happen(Ring::Kernel, &[(event, 3)]);
+        assert_eq!(bench.rd(0xc001_0201), 3, "{code:#x}");
+    }
+    for code in [0x3c, 0xc4, 1 << 32 | 0xc0, 1 << 40 | 0xc0, 1 << 41 | 0xc0] {
+        let mut bench = Bench::new(amd(1));
+        bench.wr(0xc001_0200, code | USR | EN);
+        bench.retire(Ring::User, 5);
+        assert_eq!(bench.rd(0xc001_0201), 0, "{code:#x}");
+    }
+}
+
+#[test]
+fn before_perfmon_v2_an_overflow_is_a_pmi_and_a_positive_counter() {
+    let mut bench = Bench::new(amd(1));
+    bench.wr(0xc001_0201, TOP48);
+    bench.wr(0xc001_0200, 0xc0 | USR | EN | INT);
+    bench.retire(Ring::User, 1);
+    assert_eq!((bench.rd(0xc001_0201), bench.pmis()), (0, 1));
+}
+
+#[test]
+fn perfmon_v2_has_global_control_and_status() {
+    let mut bench = Bench::new(amd(2));
+    assert_eq!(bench.rd(0xc000_0301), 0x3f, "reset");
+    bench.wr(0x1d9, 1 << 12);
+    bench.wr(0xc001_0203, TOP48);
+    bench.wr(0xc001_0202, 0xc0 | USR | EN | INT);
+    bench.retire(Ring::User, 3);
+    assert_eq!(
+        (bench.rd(0xc000_0300), bench.rd(0xc001_0203), bench.pmis()),
+        (2 | 1 << 59, 0, 1)
+    );
+    bench.wr(0xc000_0302, 2 | 1 << 59);
+    assert_eq!(bench.rd(0xc000_0300), 0);
+    bench.retire(Ring::User, 3);
+    assert_eq!(bench.rd(0xc001_0203), 3);
+    bench.wr(0xc000_0301, 0);
+    bench.retire(Ring::User, 3);
+    assert_eq!(bench.rd(0xc001_0203), 3);
+}
+
+#[test]
+fn the_injector_code_is_the_same() {
+    let mut bench = Bench::new(amd(2));
+    bench.wr(0xc001_0200, injector(3) | USR | EN);
+    assert!(bench.occur(injector(3), 2, Ring::User).counted);
+    bench.wr(0xc001_0200, 1 << 32 | injector(3) | USR | EN);
+    assert!(!bench.occur(injector(3), 2, Ring::User).counted);
+}
