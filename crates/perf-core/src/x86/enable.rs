@@ -119,8 +119,11 @@ impl<H: Hardware> Perf<H> {
         unsafe {
             let hwc = &raw mut (*event).hw;
             let idx = (*cpuc).assign[i];
+            // Looked up here, so that nothing of our own lies between the stores below.
+            let cpu = self.hw.cpu().cast_signed() as i32;
+            let counters = self.x86_pmu().perfctr;
             (*hwc).idx.write(idx);
-            (*hwc).last_cpu = self.hw.cpu().cast_signed() as i32;
+            (*hwc).last_cpu = cpu;
             (*cpuc).tags[i] = (*cpuc).tags[i].wrapping_add(1);
             (*hwc).last_tag = (*cpuc).tags[i];
 
@@ -137,9 +140,7 @@ impl<H: Hardware> Perf<H> {
                 (*hwc)
                     .config_base
                     .write(u64::from(self.x86_pmu_config_addr(idx)));
-                (*hwc)
-                    .event_base
-                    .write(u64::from(self.x86_pmu_event_addr(idx)));
+                (*hwc).event_base.write(u64::from(counters + idx));
                 (*hwc).event_base_rdpmc.write(idx);
             }
         }

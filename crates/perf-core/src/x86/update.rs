@@ -82,6 +82,11 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: live by the caller's promise.
         unsafe {
             let hwc = &raw mut (*event).hw;
+            // Looked up here, so that nothing of our own lies between the two stores below.
+            let (max_period, cntval_mask) = {
+                let pmu = self.x86_pmu();
+                (pmu.max_period.cast_signed(), pmu.cntval_mask)
+            };
             let mut left = (*hwc).period_left.read();
             let period = (*hwc).sample_period.cast_signed();
             let mut ret = 0;
@@ -103,12 +108,12 @@ impl<H: Hardware> Perf<H> {
                 ret = 1;
             }
             // Some processors do not take an overflow of one to come.
-            left = left.max(2).min(self.x86_pmu().max_period.cast_signed());
+            left = left.max(2).min(max_period);
 
             // A read between these two sees the new start with the old counter.
             let start = left.wrapping_neg();
             (*hwc).prev_count.set(start);
-            let raw = start.cast_unsigned() & self.x86_pmu().cntval_mask;
+            let raw = start.cast_unsigned() & cntval_mask;
             self.hw.wrmsr((*hwc).event_base.read() as u32, raw);
 
             self.perf_event_update_userpage(event);
