@@ -55,11 +55,11 @@ pub struct Config {
     pub version: u8,
     /// General-purpose counters of this logical CPU.
     pub gp_counters: u8,
-    /// Their width in bits, 32 to 63.
+    /// Their width in bits, 32 to 64.
     pub gp_width: u8,
     /// Fixed counters 0 to `fixed_counters - 1` exist (CPUID.0AH:EDX\[4:0\]; Intel, version 2 on).
     pub fixed_counters: u8,
-    /// Their width in bits, 32 to 63.
+    /// Their width in bits, 32 to 64.
     pub fixed_width: u8,
     /// Further fixed counters by bit (CPUID.0AH:ECX; version 5).
     pub fixed_bitmap: u32,
@@ -118,11 +118,11 @@ pub enum ConfigError {
     Version,
     /// `gp_counters` is 0 with counters, or above 8, or not 4 on AMD without the extension.
     GpCounters,
-    /// `gp_width` is not 32 to 63.
+    /// `gp_width` is not 32 to 64.
     GpWidth,
     /// `fixed_counters` above 16, or fixed counters before version 2 or on AMD.
     FixedCounters,
-    /// `fixed_width` is not 32 to 63.
+    /// `fixed_width` is not 32 to 64.
     FixedWidth,
     /// `fixed_bitmap` before version 5, or beyond counter 15.
     FixedBitmap,
@@ -139,11 +139,11 @@ impl fmt::Display for ConfigError {
             Self::GpCounters => {
                 f.write_str("gp_counters: 1 to 8 (AMD without core_extension: exactly 4)")
             }
-            Self::GpWidth => f.write_str("gp_width: 32 to 63 bits"),
+            Self::GpWidth => f.write_str("gp_width: 32 to 64 bits"),
             Self::FixedCounters => {
                 f.write_str("fixed_counters: at most 16, and none before version 2 or on AMD")
             }
-            Self::FixedWidth => f.write_str("fixed_width: 32 to 63 bits"),
+            Self::FixedWidth => f.write_str("fixed_width: 32 to 64 bits"),
             Self::FixedBitmap => {
                 f.write_str("fixed_bitmap: version 5 only, and counters 0 to 15 only")
             }
@@ -162,7 +162,7 @@ impl Config {
     /// The first rule broken.
     pub fn validate(&self) -> Result<(), ConfigError> {
         let intel = self.vendor == Vendor::Intel;
-        let widths = 32..=63;
+        let widths = 32..=64;
         if self.version > if intel { 5 } else { 2 } {
             return Err(ConfigError::Version);
         }

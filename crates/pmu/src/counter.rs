@@ -33,9 +33,9 @@ impl Counter {
     }
 }
 
-/// All ones in the lowest `width` bits (at most 63).
+/// All ones in the lowest `width` bits (1 to 64).
 pub(crate) const fn mask(width: u8) -> u64 {
-    (1 << width) - 1
+    u64::MAX >> (64 - width)
 }
 
 /// What a write to the legacy alias stores: bits 31:0, with bit 31 extended to the width.

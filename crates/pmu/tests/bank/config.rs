@@ -100,7 +100,7 @@ fn impossible_machines_are_refused_by_name() {
         ),
         (
             Config {
-                gp_width: 64,
+                gp_width: 65,
                 ..intel(4)
             },
             ConfigError::GpWidth,

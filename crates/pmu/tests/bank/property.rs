@@ -24,7 +24,7 @@ enum Op {
 }
 
 fn config() -> impl Strategy<Value = Config> {
-    let widths = || prop_oneof![3 => Just(48u8), 1 => Just(40u8), 1 => Just(32u8), 1 => Just(63u8)];
+    let widths = || prop_oneof![3 => Just(48u8), 1 => Just(40u8), 1 => Just(32u8), 1 => Just(64u8)];
     let shape = (0u8..8, 1u8..=8, widths(), 0u8..=5, widths(), any::<u16>());
     (
         shape,
@@ -158,9 +158,9 @@ fn select_value() -> impl Strategy<Value = u64> + Clone {
 
 /// Close to an overflow of one of the widths, mostly.
 fn counter_value() -> impl Strategy<Value = u64> + Clone {
-    let width = prop::sample::select(vec![32u32, 40, 48, 48, 63]);
+    let width = prop::sample::select(vec![32u32, 40, 48, 48, 64]);
     prop_oneof![
-        8 => (width, 1u64..120).prop_map(|(width, back)| (1 << width) - back),
+        8 => (width, 1u64..120).prop_map(|(width, back)| (u64::MAX >> (64 - width)) - back),
         1 => 0u64..9,
         1 => any::<u64>(),
     ]
@@ -341,7 +341,10 @@ impl Pair {
             } else {
                 (0xc001_0000 + i, 0xc001_0004 + i)
             };
-            self.apply(&Op::Write(counter, (1u64 << width) - back[i as usize]));
+            self.apply(&Op::Write(
+                counter,
+                (u64::MAX >> (64 - width)) - back[i as usize],
+            ));
             self.apply(&Op::Write(select, selects[i as usize]));
         }
         let gp = (1 << self.bank.config().gp_counters) - 1;

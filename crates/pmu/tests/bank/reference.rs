@@ -243,7 +243,7 @@ impl Reference {
             if value >> 31 == 1 {
                 value |= 0xffff_ffff_0000_0000;
             }
-            value &= (1 << self.config.gp_width) - 1;
+            value &= ((1u128 << self.config.gp_width) - 1) as u64;
         }
         if matches!(reg, Reg::InUse | Reg::Capabilities) || reg == Reg::Status && self.intel() {
             return false;
