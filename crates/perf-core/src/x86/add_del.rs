@@ -2,8 +2,6 @@
 //! The list of events that want a counter: `x86_pmu_add` and `x86_pmu_del`.
 
 use super::EVENTS_MAX;
-#[allow(unused_imports, reason = "until the core has them")]
-use super::core_calls::CoreCalls;
 use crate::hw::Hardware;
 use crate::perf::Perf;
 use crate::types::{PerfEvent, ef, hes, txn};

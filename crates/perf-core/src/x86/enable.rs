@@ -4,8 +4,6 @@
 
 use abi::msr;
 
-#[allow(unused_imports, reason = "until the core has them")]
-use super::core_calls::CoreCalls;
 use super::{CpuHwEvents, INTEL_PMC_IDX_FIXED, INTEL_PMC_IDX_FIXED_BTS};
 use crate::cell::barrier;
 use crate::hw::Hardware;

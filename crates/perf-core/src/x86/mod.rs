@@ -24,7 +24,6 @@ mod add_del;
 mod assign;
 mod caps;
 mod constraints;
-mod core_calls;
 mod enable;
 mod event_init;
 mod intel;

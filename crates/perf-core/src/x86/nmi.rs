@@ -2,8 +2,6 @@
 //! The PMI handler, without counter freezing (`intel_pmu_handle_irq`, v5.5's default).
 
 use super::CpuHwEvents;
-#[allow(unused_imports, reason = "until the core has them")]
-use super::core_calls::CoreCalls;
 use crate::hw::Hardware;
 use crate::perf::Perf;
 use crate::types::PerfEvent;

@@ -2,8 +2,6 @@
 //! Transactions: a group is queued as a whole, scheduled as a whole at the commit, or cut off the
 //! list again (`x86_pmu_start_txn`, `commit_txn`, `cancel_txn`).
 
-#[allow(unused_imports, reason = "until the core has them")]
-use super::core_calls::CoreCalls;
 use super::{CpuHwEvents, EVENTS_MAX};
 use crate::hw::Hardware;
 use crate::perf::Perf;

@@ -5,8 +5,6 @@
 use abi::rows::Row;
 
 use super::INTEL_PMC_IDX_FIXED_BTS;
-#[allow(unused_imports, reason = "until the core has them")]
-use super::core_calls::CoreCalls;
 use crate::hw::Hardware;
 use crate::perf::Perf;
 use crate::types::PerfEvent;

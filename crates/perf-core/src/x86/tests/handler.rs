@@ -116,6 +116,18 @@ fn a_counter_that_was_stopped_is_acknowledged_only() {
 }
 
 #[test]
+fn an_event_that_is_not_active_yet_is_left_alone() {
+    let p = perf();
+    let e = sampling_event(p, 10);
+    schedule(p, &[e]);
+    inject(p, 10);
+    // As between the two stores of start.
+    // SAFETY: the event is live.
+    unsafe { (*p.cpuc()).active_mask.clear_bit(0) };
+    assert_eq!((handle(p), count(e)), (1, 0));
+}
+
+#[test]
 fn a_counting_event_that_rolls_over_goes_on() {
     let p = perf();
     let e = gp_event(p);

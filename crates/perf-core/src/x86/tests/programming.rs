@@ -134,13 +134,37 @@ fn a_counter_that_nobody_else_used_is_started_without_a_new_assignment() {
     // SAFETY: the events are live.
     unsafe {
         assert_eq!(((*b).hw.last_tag, (*p.cpuc()).tags[1]), (1, 1));
-        // On another CPU the same slot and counter do not match.
-        unschedule(p, &[a, b]);
-        p.hw.set_cpu(1);
-        p.x86_pmu_boot_cpu();
-        schedule(p, &[a, b]);
-        assert_eq!(((*b).hw.last_cpu, (*b).hw.last_tag), (1, 1));
-        assert_eq!(p.cpuc(), p.cpu_hw_events[1].get());
+    }
+    // Once another event was programmed from its slot, it is assigned anew.
+    unschedule(p, &[b]);
+    let c = gp_event(p);
+    schedule(p, &[c]);
+    unschedule(p, &[c]);
+    schedule(p, &[b]);
+    // SAFETY: the events are live.
+    unsafe {
+        assert_eq!(((*b).hw.last_tag, (*p.cpuc()).tags[1]), (3, 3));
+    }
+    assert!(p.hw.take_warns().is_empty());
+}
+
+#[test]
+fn on_another_cpu_an_event_is_assigned_anew() {
+    let p = perf();
+    let [a, b] = [gp_event(p), gp_event(p)];
+    schedule(p, &[a]);
+    unschedule(p, &[a]);
+    p.hw.set_cpu(1);
+    // SAFETY: no event is on that CPU.
+    unsafe { p.x86_pmu_boot_cpu() };
+    schedule(p, &[b]);
+    unschedule(p, &[b]);
+    // Slot, counter and tag are those of CPU 0.
+    schedule(p, &[a]);
+    // SAFETY: the events are live.
+    unsafe {
+        assert_eq!(((*a).hw.last_cpu, (*a).hw.last_tag), (1, 2));
+        assert_eq!((*p.cpu_hw_events[0].get()).tags[0], 1);
     }
     assert!(p.hw.take_warns().is_empty());
 }
