@@ -6,7 +6,8 @@
 //! All are `repr(transparent)`: debug information shows the value at the field's own offset.
 
 use core::cell::UnsafeCell;
-use core::sync::atomic::{AtomicI64, Ordering, compiler_fence};
+use core::hint::spin_loop;
+use core::sync::atomic::{AtomicI32, AtomicI64, AtomicU32, Ordering, compiler_fence};
 
 use crate::hw::Hardware;
 
@@ -119,6 +120,70 @@ impl Atomic64 {
     #[inline(always)]
     pub fn add(&self, n: i64) {
         self.0.fetch_add(n, Ordering::SeqCst);
+    }
+}
+
+/// `atomic_t`: read is a plain single load, the rest is LOCKed.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct Atomic32(AtomicI32);
+
+impl Atomic32 {
+    /// A counter that holds `value`.
+    pub const fn new(value: i32) -> Self {
+        Self(AtomicI32::new(value))
+    }
+
+    /// `atomic_read`: one volatile load.
+    #[inline(always)]
+    pub fn read(&self) -> i32 {
+        // SAFETY: the atomic is valid for as long as `self`; a volatile load of it is one MOV.
+        unsafe { self.0.as_ptr().read_volatile() }
+    }
+
+    /// `atomic_add`: one LOCK ADD.
+    #[inline(always)]
+    pub fn add(&self, n: i32) {
+        self.0.fetch_add(n, Ordering::SeqCst);
+    }
+
+    /// `atomic_dec_and_test`: one LOCK DEC; true if the result is 0.
+    #[inline(always)]
+    pub fn dec_and_test(&self) -> bool {
+        self.0.fetch_sub(1, Ordering::SeqCst) == 1
+    }
+}
+
+/// `raw_spinlock_t`: 0 free, 1 taken. Interrupts are off while it is held; NMI never takes one.
+#[derive(Debug)]
+#[repr(transparent)]
+pub struct RawSpinlock(AtomicU32);
+
+impl RawSpinlock {
+    /// A free lock.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self(AtomicU32::new(0))
+    }
+
+    /// `raw_spin_lock`.
+    #[inline(always)]
+    pub fn lock(&self) {
+        while self.0.swap(1, Ordering::Acquire) != 0 {
+            spin_loop();
+        }
+    }
+
+    /// `raw_spin_unlock`.
+    #[inline(always)]
+    pub fn unlock(&self) {
+        self.0.store(0, Ordering::Release);
+    }
+}
+
+impl Default for RawSpinlock {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -11,11 +11,12 @@
 extern crate std;
 
 pub mod cell;
+pub mod core;
 pub mod hw;
 pub mod list;
 #[cfg(test)]
 pub mod mock;
-
 pub mod perf;
+pub mod sharing;
 pub mod types;
 pub mod x86;

@@ -4,6 +4,7 @@
 //! Links are plain memory guarded by the context's lock; a handler that walks a list meanwhile
 //! (a group sample does) follows single whole pointers.
 
+use core::marker::PhantomData;
 use core::ptr;
 
 use crate::cell::Once;
@@ -81,6 +82,110 @@ impl ListHead {
             self.next.write(next);
             self.prev.write(prev);
             (*prev).next.write(this);
+        }
+    }
+}
+
+/// `list_for_each_entry`: the structures in a list, in order. The link to the next one is read
+/// when the next one is asked for, as the kernel's macro does.
+#[derive(Debug)]
+pub struct Entries<T> {
+    head: *const ListHead,
+    at: *const ListHead,
+    offset: usize,
+    kind: PhantomData<*mut T>,
+}
+
+impl<T> Entries<T> {
+    /// The structures whose node lies `offset` bytes behind their start.
+    ///
+    /// # Safety
+    /// `head` is an initialised list whose nodes lie in live structures of type `T` at `offset`,
+    /// and stays one for as long as the iterator is used.
+    #[inline(always)]
+    pub const unsafe fn new(head: *const ListHead, offset: usize) -> Self {
+        Self {
+            head,
+            at: head,
+            offset,
+            kind: PhantomData,
+        }
+    }
+
+    /// No structures at all.
+    #[inline(always)]
+    #[must_use]
+    pub const fn none() -> Self {
+        Self {
+            head: ptr::null(),
+            at: ptr::null(),
+            offset: 0,
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<T> Iterator for Entries<T> {
+    type Item = *mut T;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<*mut T> {
+        if self.at.is_null() {
+            return None;
+        }
+        // SAFETY: the promise given to `new`: the nodes are live.
+        unsafe {
+            let next = (*self.at).next.read();
+            self.at = next;
+            if ptr::eq(next, self.head) {
+                None
+            } else {
+                Some(next.cast::<u8>().sub(self.offset).cast::<T>())
+            }
+        }
+    }
+}
+
+/// `list_for_each_entry_safe`: as [`Entries`], but the link to the next structure is read before
+/// the present one is given out, so that the present one may leave the list.
+#[derive(Debug)]
+pub struct EntriesSafe<T> {
+    head: *const ListHead,
+    next: *mut ListHead,
+    offset: usize,
+    kind: PhantomData<*mut T>,
+}
+
+impl<T> EntriesSafe<T> {
+    /// The structures whose node lies `offset` bytes behind their start.
+    ///
+    /// # Safety
+    /// As for [`Entries::new`]; only the structure given out last may leave the list.
+    #[inline(always)]
+    pub unsafe fn new(head: *const ListHead, offset: usize) -> Self {
+        Self {
+            head,
+            // SAFETY: the head is live.
+            next: unsafe { (*head).next.read() },
+            offset,
+            kind: PhantomData,
+        }
+    }
+}
+
+impl<T> Iterator for EntriesSafe<T> {
+    type Item = *mut T;
+
+    #[inline(always)]
+    fn next(&mut self) -> Option<*mut T> {
+        let node = self.next;
+        if ptr::eq(node, self.head) {
+            return None;
+        }
+        // SAFETY: the promise given to `new`: the nodes are live.
+        unsafe {
+            self.next = (*node).next.read();
+            Some(node.cast::<u8>().sub(self.offset).cast::<T>())
         }
     }
 }

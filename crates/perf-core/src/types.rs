@@ -5,9 +5,12 @@
 //! an NMI or another CPU may touch is a cell of [`crate::cell`]; the rest is guarded by
 //! [`PerfEventContext::lock`] and only looked at through raw pointers.
 
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicU32};
+
 use abi::syscall::Attr;
 
-use crate::cell::{Atomic64, Local64, Once};
+use crate::cell::{Atomic32, Atomic64, Local64, Once, RawSpinlock};
 use crate::list::ListHead;
 
 /// `enum perf_event_state`. One numbering for all schedulers, `none` included: ENABLED = 1,
@@ -101,6 +104,20 @@ pub struct HwPerfEvent {
     pub interrupts: Once<u64>,
     /// Tick that `interrupts` belongs to.
     pub interrupts_seq: Once<u64>,
+    /// Task that the event follows, null for a CPU event.
+    pub target: *mut Task,
+}
+
+/// What the kernel keeps beside the pages of a ring buffer (`struct ring_buffer`).
+#[derive(Debug)]
+#[repr(C)]
+pub struct RingBuffer {
+    /// Bytes ever written; `data_head` follows it.
+    pub head: Local64,
+    /// Records dropped since the last one that fitted.
+    pub lost: Local64,
+    /// Writers that are inside, interrupted ones included.
+    pub nest: Once<u32>,
 }
 
 /// What runs when a sampling event overflows.
@@ -153,6 +170,8 @@ pub struct PerfEvent {
     pub attr: Attr,
     /// Bytes of one `read(2)`.
     pub read_size: u32,
+    /// Bytes of the fixed part of one sample, behind the record's header.
+    pub header_size: u32,
     /// CPU it is bound to, -1 any.
     pub cpu: i32,
     /// CPU it runs on, -1 none.
@@ -170,17 +189,23 @@ pub struct PerfEvent {
     /// The driver's part.
     pub hw: HwPerfEvent,
     /// Overflows left until the event disables itself; 0 without limit.
-    pub event_limit: Once<i32>,
+    pub event_limit: Atomic32,
     /// CPU that must disable it, -1 none.
     pub pending_disable: Once<i32>,
+    /// Non-zero while the event is queued for `irq_work` (`event->pending`).
+    pub pending_flags: AtomicU32,
+    /// Next event in the queue of this CPU's `irq_work`.
+    pub pending_next: Once<*mut PerfEvent>,
     /// What an overflow runs.
-    pub overflow_handler: OverflowHandler,
+    pub overflow_handler: Once<OverflowHandler>,
     /// Event that [`OverflowHandler::ReadLocal`] reads.
-    pub overflow_target: *mut PerfEvent,
+    pub overflow_target: Once<*mut PerfEvent>,
     /// Ring buffer page array (first page is the user page), null without mmap.
     pub rb: Once<*mut u8>,
     /// Data pages of the ring buffer.
     pub rb_data_pages: u32,
+    /// The kernel's side of the ring buffer.
+    pub rb_state: RingBuffer,
     /// Unique number (`PERF_FORMAT_ID`), 1 upwards.
     pub id: u64,
 
@@ -199,7 +224,7 @@ pub struct PerfEvent {
 }
 
 /// `EVENT_TOMBSTONE`: a `dup_master` that is being flipped; readers leave the event alone.
-pub const TOMBSTONE: *mut PerfEvent = core::ptr::without_provenance_mut(usize::MAX);
+pub const TOMBSTONE: *mut PerfEvent = ptr::without_provenance_mut(usize::MAX);
 
 /// Bits of [`PerfEventContext::is_active`] and kinds of events (`enum event_type_t`).
 pub mod event_type {
@@ -209,6 +234,8 @@ pub mod event_type {
     pub const PINNED: u32 = 2;
     /// The context's clock runs.
     pub const TIME: u32 = 4;
+    /// The event belongs to a CPU context.
+    pub const CPU: u32 = 8;
     /// Pinned and flexible.
     pub const ALL: u32 = FLEXIBLE | PINNED;
 }
@@ -217,12 +244,14 @@ pub mod event_type {
 #[derive(Debug)]
 #[repr(C)]
 pub struct PerfEventContext {
-    /// `ctx->lock`: 0 free, 1 taken. Interrupts are off while it is held.
-    pub lock: Once<u32>,
+    /// `ctx->lock`. Interrupts are off while it is held.
+    pub lock: RawSpinlock,
     /// [`event_type`] bits.
     pub is_active: Once<u32>,
     /// Task it belongs to, null for a CPU context.
     pub task: *mut Task,
+    /// Node in the CPU's list of contexts with ACTIVE events.
+    pub active_ctx_list: ListHead,
     /// All events, newest first.
     pub event_list: ListHead,
     /// Pinned leaders by (cpu, group_index).
@@ -239,6 +268,8 @@ pub struct PerfEventContext {
     pub nr_events: i32,
     /// ACTIVE events.
     pub nr_active: i32,
+    /// Events with `inherit_stat`.
+    pub nr_stat: i32,
     /// Some group did not fit.
     pub rotate_necessary: bool,
     /// Nanoseconds that this context has been active.
@@ -249,14 +280,92 @@ pub struct PerfEventContext {
     pub generation: u64,
 }
 
+impl PerfEventContext {
+    /// A context whose lists [`PerfEventContext::init`] has not made yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            lock: RawSpinlock::new(),
+            is_active: Once::new(0),
+            task: ptr::null_mut(),
+            active_ctx_list: ListHead::null(),
+            event_list: ListHead::null(),
+            pinned_groups: ListHead::null(),
+            flexible_groups: ListHead::null(),
+            pinned_active: ListHead::null(),
+            flexible_active: ListHead::null(),
+            group_index_last: 0,
+            nr_events: 0,
+            nr_active: 0,
+            nr_stat: 0,
+            rotate_necessary: false,
+            time: 0,
+            timestamp: 0,
+            generation: 0,
+        }
+    }
+
+    /// `__perf_event_init_context`: makes the lists, at the address where the context stays.
+    pub fn init(&self) {
+        self.active_ctx_list.init();
+        self.event_list.init();
+        self.pinned_groups.init();
+        self.flexible_groups.init();
+        self.pinned_active.init();
+        self.flexible_active.init();
+    }
+}
+
+impl Default for PerfEventContext {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// What the perf core needs of a task.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Task {
     /// Number, 0 is the idle task.
     pub pid: u32,
+    /// CPU it runs on or ran on last.
+    pub cpu: Once<i32>,
     /// Its context for hardware events, null before the first event.
     pub ctx: *mut PerfEventContext,
+}
+
+/// Room for a task and for the context that its first event gives it.
+#[derive(Debug)]
+#[repr(C)]
+pub struct TaskSlot {
+    /// The task.
+    pub task: Task,
+    /// What [`Task::ctx`] points to once it is needed.
+    pub ctx: PerfEventContext,
+    /// The task exists.
+    pub used: bool,
+}
+
+impl TaskSlot {
+    /// No task.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            task: Task {
+                pid: 0,
+                cpu: Once::new(0),
+                ctx: ptr::null_mut(),
+            },
+            ctx: PerfEventContext::new(),
+            used: false,
+        }
+    }
+}
+
+impl Default for TaskSlot {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 /// `struct perf_cpu_context`.
@@ -273,4 +382,63 @@ pub struct PerfCpuContext {
     pub exclusive: bool,
     /// Nesting depth of `perf_pmu_disable`.
     pub pmu_disable_count: i32,
+    /// The multiplexing timer is armed: the next tick rotates.
+    pub hrtimer_active: bool,
+}
+
+impl PerfCpuContext {
+    /// A CPU without events.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            ctx: PerfEventContext::new(),
+            task_ctx: ptr::null_mut(),
+            active_oncpu: 0,
+            exclusive: false,
+            pmu_disable_count: 0,
+            hrtimer_active: false,
+        }
+    }
+}
+
+impl Default for PerfCpuContext {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The perf core's other variables of one CPU.
+#[derive(Debug)]
+#[repr(C)]
+pub struct PerfPercpu {
+    /// The task that runs here.
+    pub current: Once<*mut Task>,
+    /// Ticks so far (`perf_throttled_seq`).
+    pub throttled_seq: Once<u64>,
+    /// Events throttled in this tick (`perf_throttled_count`).
+    pub throttled_count: Local64,
+    /// Contexts with ACTIVE events.
+    pub active_ctx_list: ListHead,
+    /// Events whose `irq_work` is to run, last queued first.
+    pub irq_work_list: AtomicPtr<PerfEvent>,
+}
+
+impl PerfPercpu {
+    /// As before boot.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            current: Once::new(ptr::null_mut()),
+            throttled_seq: Once::new(0),
+            throttled_count: Local64::new(0),
+            active_ctx_list: ListHead::null(),
+            irq_work_list: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+}
+
+impl Default for PerfPercpu {
+    fn default() -> Self {
+        Self::new()
+    }
 }

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Running a function where a context lives: cross calls, context locks, `event_function_call`.
+//!
+//! One CPU for now: a call to this CPU is a call with interrupts off; one to another CPU warns and
+//! fails with -ENXIO.
+
+use core::ptr;
+
+use crate::hw::Hardware;
+use crate::perf::Perf;
+use crate::types::{PerfCpuContext, PerfEvent, PerfEventContext, Task};
+
+use super::errno::{ENXIO, ESRCH};
+
+/// What a cross call runs on the other CPU, with interrupts off.
+pub(crate) type RemoteF<H> = unsafe fn(&Perf<H>, *mut ()) -> i32;
+
+/// `event_f`: a change to an event, under its context's lock. `cpuctx` is null when the context is
+/// not active.
+pub(crate) type EventF<H> =
+    unsafe fn(&Perf<H>, *mut PerfEvent, *mut PerfCpuContext, *mut PerfEventContext, u64);
+
+/// `struct event_function_struct`.
+struct EventFunction<H: Hardware> {
+    event: *mut PerfEvent,
+    func: EventF<H>,
+    data: u64,
+}
+
+impl<H: Hardware> Perf<H> {
+    /// `smp_call_function_single`: runs `func` on `cpu` with interrupts off, and waits. Returns
+    /// what `func` returned, or -ENXIO.
+    ///
+    /// # Safety
+    /// `info` is what `func` expects.
+    #[inline(never)]
+    pub(crate) unsafe fn cpu_function_call(
+        &self,
+        cpu: i32,
+        func: RemoteF<H>,
+        info: *mut (),
+    ) -> i32 {
+        if cpu != self.hw.cpu() as i32 {
+            self.hw
+                .warn("cpu_function_call: calls to other CPUs are not there yet");
+            return -ENXIO;
+        }
+        let flags = self.hw.irq_save();
+        // SAFETY: the caller's promise.
+        let ret = unsafe { func(self, info) };
+        self.hw.irq_restore(flags);
+        ret
+    }
+
+    /// `task_curr`: does the task run anywhere?
+    ///
+    /// # Safety
+    /// The core's rule.
+    #[inline(always)]
+    pub(crate) unsafe fn task_curr(&self, task: *const Task) -> bool {
+        // SAFETY: the core's rule; a task's CPU is a valid number.
+        unsafe {
+            let cpu = (*task).cpu.read() as usize;
+            ptr::eq((*self.percpu[cpu].get()).current.read(), task)
+        }
+    }
+
+    /// `task_function_call`: as [`Perf::cpu_function_call`] on the CPU where the task runs; -ESRCH
+    /// if it runs nowhere.
+    ///
+    /// # Safety
+    /// As for [`Perf::cpu_function_call`].
+    #[inline(never)]
+    pub(crate) unsafe fn task_function_call(
+        &self,
+        task: *mut Task,
+        func: RemoteF<H>,
+        info: *mut (),
+    ) -> i32 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if !self.task_curr(task) {
+                return -ESRCH;
+            }
+            self.cpu_function_call((*task).cpu.read(), func, info)
+        }
+    }
+
+    /// `perf_ctx_lock`: the CPU context first, then the task's. Interrupts are off.
+    ///
+    /// # Safety
+    /// The core's rule.
+    #[inline(always)]
+    pub(crate) unsafe fn perf_ctx_lock(
+        cpuctx: *mut PerfCpuContext,
+        task_ctx: *mut PerfEventContext,
+    ) {
+        // SAFETY: the core's rule.
+        unsafe {
+            (*cpuctx).ctx.lock.lock();
+            if !task_ctx.is_null() {
+                (*task_ctx).lock.lock();
+            }
+        }
+    }
+
+    /// `perf_ctx_unlock`.
+    ///
+    /// # Safety
+    /// The core's rule; both are held.
+    #[inline(always)]
+    pub(crate) unsafe fn perf_ctx_unlock(
+        cpuctx: *mut PerfCpuContext,
+        task_ctx: *mut PerfEventContext,
+    ) {
+        // SAFETY: the core's rule.
+        unsafe {
+            if !task_ctx.is_null() {
+                (*task_ctx).lock.unlock();
+            }
+            (*cpuctx).ctx.lock.unlock();
+        }
+    }
+
+    /// `raw_spin_lock_irqsave(&ctx->lock)`: returns what [`Perf::ctx_unlock_irq`] needs.
+    ///
+    /// # Safety
+    /// The core's rule.
+    #[inline(always)]
+    pub(crate) unsafe fn ctx_lock_irq(&self, ctx: *mut PerfEventContext) -> bool {
+        let flags = self.hw.irq_save();
+        // SAFETY: the core's rule.
+        unsafe { (*ctx).lock.lock() }
+        flags
+    }
+
+    /// `raw_spin_unlock_irqrestore(&ctx->lock)`.
+    ///
+    /// # Safety
+    /// The lock was taken by [`Perf::ctx_lock_irq`], which returned `flags`.
+    #[inline(always)]
+    pub(crate) unsafe fn ctx_unlock_irq(&self, ctx: *mut PerfEventContext, flags: bool) {
+        // SAFETY: the core's rule.
+        unsafe { (*ctx).lock.unlock() }
+        self.hw.irq_restore(flags);
+    }
+
+    /// `event_function`: the part of [`Perf::event_function_call`] that runs on the context's CPU.
+    /// -ESRCH if the task is not there any more.
+    #[inline(never)]
+    unsafe fn event_function(&self, info: *mut ()) -> i32 {
+        // SAFETY: the core's rule; `info` comes from `event_function_call`.
+        unsafe {
+            let efs = info.cast::<EventFunction<H>>();
+            let event = (*efs).event;
+            let ctx = (*event).ctx;
+            let cpuctx = self.cpuctx();
+            let task_ctx = (*cpuctx).task_ctx;
+            let mut ret = 0;
+            Self::perf_ctx_lock(cpuctx, task_ctx);
+            if (*ctx).task.is_null() {
+                self.warn_on(
+                    !ptr::eq(&raw const (*cpuctx).ctx, ctx),
+                    "event_function: not this CPU's context",
+                );
+                ((*efs).func)(self, event, cpuctx, ctx, (*efs).data);
+            } else if ptr::eq((*ctx).task, self.current()) {
+                // Only established contexts come here, and this one's task runs.
+                self.warn_on(
+                    (*ctx).is_active.read() == 0,
+                    "event_function: context not active",
+                );
+                self.warn_on(
+                    !ptr::eq(task_ctx, ctx),
+                    "event_function: context not loaded",
+                );
+                ((*efs).func)(self, event, cpuctx, ctx, (*efs).data);
+            } else {
+                ret = -ESRCH;
+            }
+            Self::perf_ctx_unlock(cpuctx, task_ctx);
+            ret
+        }
+    }
+
+    /// `event_function_call`: runs `func` on the event where its context lives, or under the
+    /// context's lock when it is not active anywhere.
+    ///
+    /// # Safety
+    /// The core's rule; no ctx->lock is held.
+    #[inline(never)]
+    pub(crate) unsafe fn event_function_call(
+        &self,
+        event: *mut PerfEvent,
+        func: EventF<H>,
+        data: u64,
+    ) {
+        // SAFETY: the core's rule.
+        unsafe {
+            let ctx = (*event).ctx;
+            let task = (*ctx).task;
+            let mut efs = EventFunction { event, func, data };
+            let info = (&raw mut efs).cast::<()>();
+            if task.is_null() {
+                self.cpu_function_call((*event).cpu, Self::event_function, info);
+                return;
+            }
+            loop {
+                match self.task_function_call(task, Self::event_function, info) {
+                    // Done, or on a CPU that cannot be called: it has warned.
+                    0 | ENXIO_NEGATED => return,
+                    _ => {}
+                }
+                let flags = self.ctx_lock_irq(ctx);
+                // The task may have been scheduled in meanwhile: its CPU must do it.
+                if (*ctx).is_active.read() != 0 {
+                    self.ctx_unlock_irq(ctx, flags);
+                    continue;
+                }
+                func(self, event, ptr::null_mut(), ctx, data);
+                self.ctx_unlock_irq(ctx, flags);
+                return;
+            }
+        }
+    }
+
+    /// `event_function_local`: the same from an interrupt on the event's own CPU.
+    ///
+    /// # Safety
+    /// The core's rule; interrupts are off, no ctx->lock is held.
+    #[inline(never)]
+    pub(crate) unsafe fn event_function_local(
+        &self,
+        event: *mut PerfEvent,
+        func: EventF<H>,
+        data: u64,
+    ) {
+        // SAFETY: the core's rule.
+        unsafe {
+            let ctx = (*event).ctx;
+            let cpuctx = self.cpuctx();
+            let task = (*ctx).task;
+            let task_ctx = if task.is_null() { ptr::null_mut() } else { ctx };
+            Self::perf_ctx_lock(cpuctx, task_ctx);
+            let here = if task.is_null() {
+                self.warn_on(
+                    !ptr::eq(&raw const (*cpuctx).ctx, ctx),
+                    "event_function_local: not this CPU's context",
+                );
+                true
+            } else {
+                // Inactive, or the right task: there is no calling elsewhere from here.
+                (*ctx).is_active.read() == 0
+                    || !(self.warn_on(
+                        !ptr::eq(task, self.current()),
+                        "event_function_local: another task runs",
+                    ) || self.warn_on(
+                        !ptr::eq((*cpuctx).task_ctx, ctx),
+                        "event_function_local: context not loaded",
+                    ))
+            };
+            if here {
+                func(self, event, cpuctx, ctx, data);
+            }
+            Self::perf_ctx_unlock(cpuctx, task_ctx);
+        }
+    }
+}
+
+/// A pattern cannot negate.
+const ENXIO_NEGATED: i32 = -ENXIO;
