@@ -4,7 +4,8 @@
 
 use abi::event_select::{CMASK_SHIFT, CODE_MASK, EDGE, INV};
 
-use super::{CpuHwEvents, EINVAL, EVENTS_MAX, X86_PMC_IDX_MAX};
+use super::{CpuHwEvents, EVENTS_MAX, X86_PMC_IDX_MAX};
+use crate::core::errno::EINVAL;
 use crate::hw::Hardware;
 use crate::perf::Perf;
 use crate::types::{PerfEvent, txn};

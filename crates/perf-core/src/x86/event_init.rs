@@ -6,8 +6,9 @@ use abi::event_select as sel;
 use abi::syscall::{Attr, TYPE_HARDWARE, TYPE_RAW, TYPE_SOFTWARE};
 
 use super::constraints::X86_RAW_EVENT_MASK;
-use super::{CpuHwEvents, EINVAL, ENOENT, INTEL_PMC_IDX_FIXED};
+use super::{CpuHwEvents, INTEL_PMC_IDX_FIXED};
 use crate::container_of;
+use crate::core::errno::{EINVAL, ENOENT};
 use crate::hw::Hardware;
 use crate::perf::Perf;
 use crate::types::{PerfEvent, state};

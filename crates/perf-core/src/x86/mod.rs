@@ -59,9 +59,6 @@ pub const EVENTS_MAX: usize = 16;
 
 const _: () = assert!((MAX_GENERIC + MAX_FIXED) as usize <= EVENTS_MAX);
 
-pub(crate) const ENOENT: i32 = 2;
-pub(crate) const EINVAL: i32 = 22;
-
 /// 64 bits of which an interrupting handler may change some: setting and clearing a bit is one
 /// instruction (`__set_bit`, `__clear_bit`).
 #[derive(Debug)]

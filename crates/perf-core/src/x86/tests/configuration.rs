@@ -9,9 +9,10 @@ use abi::syscall::{
 use super::{
     MAX_PERIOD, P, attr, event, event_of, gp_event, idx, perf, perf_on, raw_event, schedule,
 };
+use crate::core::errno::{EINVAL, ENOENT};
 use crate::mock::MockHw;
 use crate::types::{PerfEvent, state};
-use crate::x86::{EINVAL, ENOENT, PERF_X86_EVENT_RDPMC_ALLOWED, X86Pmu};
+use crate::x86::{PERF_X86_EVENT_RDPMC_ALLOWED, X86Pmu};
 
 const SKYLAKE: [u32; 4] = [0x0730_0404, 0, 0, 0x0603];
 const ICE_LAKE: [u32; 4] = [0x0830_0805, 0, 0xf, 0x8604];

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The PMI handler.
 
-use abi::event_select::injector;
-use abi::msr::{A_PMC0, PERF_GLOBAL_CTRL, PERF_GLOBAL_OVF_CTRL, PERF_GLOBAL_STATUS, X2APIC_LVTPC};
+use abi::event_select::{EN, injector};
+use abi::msr::{
+    A_PMC0, PERF_GLOBAL_CTRL, PERF_GLOBAL_OVF_CTRL, PERF_GLOBAL_STATUS, PERFEVTSEL0, X2APIC_LVTPC,
+};
 use abi::totals::Ring;
 
 use super::{
@@ -159,6 +161,32 @@ fn an_overflow_before_the_end_of_the_period_reloads_only() {
 }
 
 #[test]
+fn an_event_that_overflows_too_often_is_stopped_until_the_core_starts_it() {
+    let p = perf();
+    let e = sampling_event(p, 10);
+    schedule(p, &[e]);
+    // SAFETY: the event is live.
+    let active = || unsafe { (*p.cpuc()).active_mask.read() };
+    for sample in 1..=3 {
+        assert_eq!(active(), 1);
+        inject(p, 10);
+        assert!(p.hw.take_pmi());
+        assert_eq!((handle(p), count(e)), (1, sample * 10));
+    }
+    assert_eq!((active(), p.hw.rdmsr(PERFEVTSEL0) & EN), (0, 0));
+    inject(p, 10);
+    // What the tick does.
+    // SAFETY: the event is live.
+    unsafe { p.x86_pmu_start(e, 0) };
+    inject(p, 9);
+    assert!(!p.hw.take_pmi());
+    inject(p, 1);
+    assert!(p.hw.take_pmi());
+    assert_eq!((handle(p), count(e)), (1, 40));
+    assert!(p.hw.take_warns().is_empty());
+}
+
+#[test]
 fn several_overflows_are_handled_lowest_counter_first() {
     let p = perf();
     let [a, b] = [sampling_event(p, 5), sampling_event(p, 7)];
@@ -193,5 +221,5 @@ fn a_status_that_never_clears_resets_the_pmu() {
     );
     assert_eq!(p.hw.take_warns().len(), 1);
     assert_eq!(p.hw.counter(0), 0);
-    assert_eq!(p.hw.rdmsr(abi::msr::PERFEVTSEL0), 0);
+    assert_eq!(p.hw.rdmsr(PERFEVTSEL0), 0);
 }

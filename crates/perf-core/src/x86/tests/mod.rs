@@ -10,6 +10,7 @@ mod scheduling;
 
 use std::boxed::Box;
 
+use abi::boot::BootInfo;
 use abi::msr;
 use abi::syscall::{Attr, TYPE_RAW};
 
@@ -33,15 +34,22 @@ const fn start(period: u64) -> u64 {
     period.wrapping_neg() & MASK48
 }
 
-/// A booted Skylake-like CPU 0; the writes of boot are forgotten.
+/// A booted Skylake-like CPU 0 with 3 samples per tick; the writes of boot are forgotten.
 fn perf() -> &'static P {
     perf_on(MockHw::new())
 }
 
 fn perf_on(hw: MockHw) -> &'static P {
     let p: &'static P = Box::leak(Box::new(Perf::new(hw)));
+    let info = BootInfo {
+        max_samples_per_tick: 3,
+        ..BootInfo::default()
+    };
     // SAFETY: no event exists yet.
-    unsafe { p.x86_pmu_boot_cpu() };
+    unsafe {
+        p.boot(&info);
+        p.boot_cpu();
+    }
     p.hw.take_writes();
     p
 }

@@ -9,8 +9,9 @@ use abi::event_select as sel;
 use abi::syscall::{HW_CPU_CYCLES, HW_INSTRUCTIONS, HW_REF_CPU_CYCLES, TYPE_HARDWARE, TYPE_RAW};
 
 use super::{P, event, gp_event, idx, listed, perf, schedule, unschedule};
+use crate::core::errno::EINVAL;
 use crate::types::{PerfEvent, ef, txn};
-use crate::x86::{EINVAL, EVENTS_MAX, EventConstraint};
+use crate::x86::{EVENTS_MAX, EventConstraint};
 
 /// The counters that `perf_assign_events` gives, or how many events got none.
 fn assign(p: &P, constraints: &[EventConstraint], gpmax: i32) -> Result<Vec<i32>, i32> {
