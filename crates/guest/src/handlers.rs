@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the entries call: the NMI, interrupts, system calls and exceptions.
+
+use abi::{msr, syscall};
+use perf_core::perf::Perf;
+
+use crate::bare::{Bare, wrmsr};
+use crate::host;
+use crate::text::Line;
+
+/// The perf subsystem of this machine.
+pub static PERF: Perf<Bare> = Perf::new(Bare);
+
+const ENOSYS: i64 = 38;
+
+/// NMI: always the PMU's or a probe's.
+pub(crate) extern "C" fn nmi() {
+    // SAFETY: runs in NMI context on the CPU that booted.
+    unsafe { PERF.nmi() }
+}
+
+/// Acknowledges the interrupt, before its handler runs, as the kernel does for its own vectors.
+fn end_of_interrupt() {
+    wrmsr(msr::X2APIC_EOI, 0);
+}
+
+/// Timer tick.
+pub(crate) extern "C" fn timer() {
+    end_of_interrupt();
+    // SAFETY: interrupts are off, the gate cleared IF.
+    unsafe { PERF.tick() }
+}
+
+/// Cross-call: the port sends none yet, so that one that arrives is a bug.
+pub(crate) extern "C" fn call_function() {
+    host::panic(b"cross-call interrupt: nobody sends one")
+}
+
+/// irq_work.
+pub(crate) extern "C" fn irq_work() {
+    end_of_interrupt();
+    // SAFETY: interrupts are off, the gate cleared IF.
+    unsafe { PERF.irq_work() }
+}
+
+/// System call `number` with its arguments; the result, or a negative error number.
+pub(crate) extern "C" fn system_call(
+    a0: u64,
+    a1: u64,
+    a2: u64,
+    a3: u64,
+    a4: u64,
+    number: u64,
+) -> i64 {
+    // SAFETY: process context, interrupts on. The user's pointers are taken at their word: the
+    // programs are part of the scenario, and a bad pointer faults.
+    unsafe {
+        match number {
+            syscall::READ => {
+                let buffer = core::ptr::with_exposed_provenance_mut(a1 as usize);
+                PERF.sys_read(a0 as i32, buffer, a2 as usize)
+            }
+            syscall::CLOSE => PERF.sys_close(a0 as i32),
+            syscall::MMAP => PERF.sys_mmap(a1, a4 as i32),
+            syscall::IOCTL => PERF.sys_ioctl(a0 as i32, a1, a2),
+            syscall::EXIT => host::exit(a0),
+            syscall::PERF_EVENT_OPEN => PERF.sys_perf_event_open(
+                core::ptr::with_exposed_provenance(a0 as usize),
+                a1 as i32,
+                a2 as i32,
+                a3 as i32,
+                a4,
+            ),
+            syscall::SWITCH_TO => PERF.sys_switch_to(a0 as u32),
+            _ => -ENOSYS,
+        }
+    }
+}
+
+/// Any exception: names it and stops the machine.
+pub(crate) extern "C" fn exception(vector: u64, error: u64, rip: u64, cs: u64, cr2: u64) -> ! {
+    let mut line = Line::new();
+    line.text("exception ")
+        .decimal(vector)
+        .text(name(vector))
+        .text(" error code ")
+        .hex(error)
+        .text(" at rip ")
+        .hex(rip)
+        .text(" in ring ")
+        .decimal(cs & 3);
+    if vector == PAGE_FAULT {
+        line.text(" cr2 ").hex(cr2);
+    }
+    host::panic(line.as_bytes())
+}
+
+const PAGE_FAULT: u64 = 14;
+
+const fn name(vector: u64) -> &'static str {
+    match vector {
+        0 => " (#DE)",
+        1 => " (#DB)",
+        3 => " (#BP)",
+        6 => " (#UD)",
+        8 => " (#DF)",
+        11 => " (#NP)",
+        12 => " (#SS)",
+        13 => " (#GP)",
+        PAGE_FAULT => " (#PF)",
+        _ => "",
+    }
+}
