@@ -174,6 +174,12 @@ impl RawSpinlock {
         }
     }
 
+    /// `raw_spin_is_locked`.
+    #[inline(always)]
+    pub fn is_locked(&self) -> bool {
+        self.0.load(Ordering::Relaxed) != 0
+    }
+
     /// `raw_spin_unlock`.
     #[inline(always)]
     pub fn unlock(&self) {

@@ -31,6 +31,9 @@ pub mod task;
 pub mod tick;
 pub mod times;
 
+#[cfg(test)]
+mod tests;
+
 use core::mem::offset_of;
 use core::ptr;
 
