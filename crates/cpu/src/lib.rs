@@ -1,2 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Placeholder.
+//! The x86-64 core and its memory.
+//!
+//! [`step()`] executes one instruction (or one iteration of a REP string instruction) of a [`Cpu`]
+//! on a [`Memory`]; what lies outside both goes through a [`Bus`]. Instructions are decoded once
+//! into compact ops kept in a [`DecodeCache`]. [`deliver`] brings NMIs and interrupts.
+//!
+//! Absent on purpose: page walks (memory is an identity map with permissions), compatibility and
+//! real mode, segment limits, x87 and vector registers, and any knowledge of what counts events.
+//! An instruction that is not implemented ends in [`Step::Stop`]; it is never skipped.
+//!
+//! Map: `decode` turns bytes into an [`op`](mod@op), `exec` holds one function for each form,
+//! `cache` finds ops by address, `step` is the loop body, `event` delivers exceptions.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod access;
+mod bus;
+mod cache;
+mod cpu;
+mod decode;
+mod event;
+mod exec;
+pub mod flags;
+mod memory;
+mod op;
+mod segment;
+mod step;
+mod stop;
+mod word;
+
+pub use bus::{Bus, GeneralProtection, InvalidOpcode, NoBus, Unclaimed};
+pub use cache::DecodeCache;
+pub use cpu::{Cpu, RegName, Shadow};
+pub use decode::disassemble;
+pub use event::{Event, can_take_interrupt, can_take_nmi, deliver};
+pub use memory::{Access, AccessKind, GRANULE, Mark, Memory, OutOfRange, PAGE, Perm, SIZE_MAX};
+pub use segment::{Segment, Segments, TableRegister, TaskRegister, flat_gdt, interrupt_gate};
+pub use step::{Step, step, step_over_watch};
+pub use stop::Stop;

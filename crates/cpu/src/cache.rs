@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Decoded instructions, found by address and ring. Ops of straight-line code stand one behind the
+//! other; each knows the op behind it and, for a direct branch, the op at its target, so that a
+//! look-up is the exception.
+
+use crate::cpu::canonical;
+use crate::decode::{self, Decoded};
+use crate::exec::misc;
+use crate::memory::{Memory, PAGE, PageFault};
+use crate::op::{Handler, NONE, Op};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+/// Ops decoded in one go.
+const RUN_MAX: usize = 64;
+/// Tags of a page: two rings.
+const SLOTS: usize = 2 * PAGE as usize;
+
+/// Which op refers to one that is not decoded yet.
+#[derive(Debug, Clone, Copy)]
+enum Link {
+    Next(u32),
+    Target(u32),
+}
+
+/// Decoded instructions of one [`Memory`]; several cores may share it. A cache must stay with the
+/// memory it was first used with (or get [`DecodeCache::clear`]ed).
+#[derive(Clone)]
+pub struct DecodeCache {
+    pub(crate) ops: Vec<Op>,
+    pages: Vec<Option<Box<[u32; SLOTS]>>>,
+    pub(crate) version: u64,
+    links: BTreeMap<u32, Vec<Link>>,
+    watched: BTreeSet<u64>,
+    /// What the ops at watched addresses really do.
+    real: BTreeMap<u32, Handler>,
+}
+
+impl fmt::Debug for DecodeCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecodeCache")
+            .field("ops", &self.ops.len())
+            .field("watched", &self.watched)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Default for DecodeCache {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The op that a look-up of nothing finds: no instruction has its tag.
+const NO_OP: Op = Op {
+    run: misc::undefined,
+    tag: u32::MAX,
+    next: 0,
+    disp: 0,
+    imm: 0,
+    len: 0,
+    dst: 0,
+    src: 0,
+    base: NONE,
+    index: NONE,
+    mode: 0,
+    aux: 0,
+};
+
+impl DecodeCache {
+    /// An empty cache.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            ops: vec![NO_OP],
+            pages: Vec::new(),
+            version: 0,
+            links: BTreeMap::new(),
+            watched: BTreeSet::new(),
+            real: BTreeMap::new(),
+        }
+    }
+
+    /// Forgets all decoded instructions; watch points stay.
+    pub fn clear(&mut self) {
+        self.ops.truncate(1);
+        self.pages.clear();
+        self.links.clear();
+        self.real.clear();
+        self.version = 0;
+    }
+
+    /// Makes [`crate::step()`] answer [`crate::Step::Watch`] at `rip`, in any ring.
+    pub fn watch(&mut self, rip: u64) {
+        if self.watched.insert(rip) {
+            for tag in tags(rip) {
+                if let Some(index) = self.find(tag) {
+                    self.arm(index);
+                }
+            }
+        }
+    }
+
+    /// Ends [`DecodeCache::watch`].
+    pub fn unwatch(&mut self, rip: u64) {
+        if self.watched.remove(&rip) {
+            for tag in tags(rip) {
+                if let Some(index) = self.find(tag)
+                    && let Some(run) = self.real.remove(&index)
+                {
+                    self.ops[index as usize].run = run;
+                }
+            }
+        }
+    }
+
+    /// Is there a watch point at `rip`?
+    #[must_use]
+    pub fn is_watched(&self, rip: u64) -> bool {
+        self.watched.contains(&rip)
+    }
+
+    fn arm(&mut self, index: u32) {
+        let op = &mut self.ops[index as usize];
+        self.real.insert(index, op.run);
+        op.run = misc::watched;
+    }
+
+    /// The op as decoded, whether watched or not.
+    pub(crate) fn unwatched(&self, index: u32) -> Op {
+        let mut op = self.ops[index as usize];
+        if let Some(&run) = self.real.get(&index) {
+            op.run = run;
+        }
+        op
+    }
+
+    /// Drops everything if the memory's code has changed.
+    pub(crate) fn sync(&mut self, mem: &Memory) {
+        if self.version != mem.version {
+            self.clear();
+            self.version = mem.version;
+        }
+    }
+
+    /// Index of the op with this tag.
+    fn find(&self, tag: u32) -> Option<u32> {
+        let page = self.pages.get(tag as usize / SLOTS)?.as_ref()?;
+        let index = page[tag as usize % SLOTS];
+        (index != 0).then_some(index)
+    }
+
+    /// Index of the op at `rip`, decoding it and what follows if need be.
+    pub(crate) fn look_up(
+        &mut self,
+        mem: &mut Memory,
+        rip: u64,
+        user: bool,
+    ) -> Result<u32, Option<PageFault>> {
+        if !canonical(rip) {
+            return Err(None);
+        }
+        if rip < mem.size()
+            && let Some(index) = self.find(tag(rip, user))
+        {
+            return Ok(index);
+        }
+        self.decode_run(mem, rip, user)
+    }
+
+    fn decode_run(
+        &mut self,
+        mem: &mut Memory,
+        start: u64,
+        user: bool,
+    ) -> Result<u32, Option<PageFault>> {
+        let first = self.ops.len() as u32;
+        let mut rip = start;
+        for n in 0..RUN_MAX {
+            let ((bytes, have), fault) = mem.fetch(rip, user);
+            let Decoded {
+                mut op,
+                used,
+                ends,
+                complete,
+            } = decode::decode(&bytes[..have], rip);
+            if !complete && let Some(fault) = fault {
+                // Too few bytes: the fetch of the next one faults.
+                if n == 0 {
+                    return Err(Some(fault));
+                }
+                break;
+            }
+            op.tag = tag(rip, user);
+            mem.note_code(rip, used);
+            let index = self.ops.len() as u32;
+            self.insert(index, op);
+            let behind = rip + u64::from(op.len);
+            if decode::is_direct_branch(&op) {
+                let target = behind.wrapping_add(op.imm());
+                if target < mem.size() {
+                    self.link(Link::Target(index), tag(target, user));
+                }
+            }
+            if behind >= mem.size() {
+                break;
+            }
+            let done = ends
+                || n + 1 == RUN_MAX
+                || behind / PAGE != start / PAGE
+                || self.find(tag(behind, user)).is_some();
+            // A call's `next` is where it returns to.
+            self.link(Link::Next(index), tag(behind, user));
+            if done {
+                break;
+            }
+            rip = behind;
+        }
+        Ok(first)
+    }
+
+    /// Adds an op and joins those that waited for it.
+    fn insert(&mut self, index: u32, op: Op) {
+        self.ops.push(op);
+        let page = op.tag as usize / SLOTS;
+        if self.pages.len() <= page {
+            self.pages.resize_with(page + 1, || None);
+        }
+        let slots = self.pages[page].get_or_insert_with(|| Box::new([0; SLOTS]));
+        slots[op.tag as usize % SLOTS] = index;
+        for link in self.links.remove(&op.tag).unwrap_or_default() {
+            self.join(link, index);
+        }
+        if self.watched.contains(&op.rip()) {
+            self.arm(index);
+        }
+    }
+
+    fn link(&mut self, link: Link, tag: u32) {
+        if let Some(index) = self.find(tag) {
+            self.join(link, index);
+        } else {
+            self.links.entry(tag).or_default().push(link);
+        }
+    }
+
+    fn join(&mut self, link: Link, to: u32) {
+        match link {
+            Link::Next(from) => self.ops[from as usize].next = to,
+            Link::Target(from) => self.ops[from as usize].disp = to as i32,
+        }
+    }
+}
+
+/// What names an instruction in a ring. `rip` is below 2^31.
+pub(crate) fn tag(rip: u64, user: bool) -> u32 {
+    (rip as u32) << 1 | u32::from(user)
+}
+
+fn tags(rip: u64) -> Vec<u32> {
+    if rip < crate::SIZE_MAX {
+        vec![tag(rip, false), tag(rip, true)]
+    } else {
+        Vec::new()
+    }
+}

@@ -1,0 +1,397 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The architectural state of one core.
+
+use crate::flags::{self, Flags};
+use crate::memory::{
+    FAST_KERNEL_READ, FAST_KERNEL_WRITE, FAST_USER_READ, FAST_USER_WRITE, PageFault,
+};
+use crate::op::{Op, Raised};
+use crate::segment::{Segment, Segments, TableRegister, TaskRegister};
+use abi::totals::{HwEvent, Totals};
+
+/// What inhibits events for one instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Shadow {
+    /// Nothing.
+    #[default]
+    None,
+    /// STI with IF clear before: maskable interrupts wait.
+    Sti,
+    /// MOV SS or POP SS: interrupts, NMIs and debug traps wait.
+    MovSs,
+}
+
+/// Indices into [`Cpu::regs`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the manual's register names")]
+#[repr(usize)]
+pub enum RegName {
+    Rax,
+    Rcx,
+    Rdx,
+    Rbx,
+    Rsp,
+    Rbp,
+    Rsi,
+    Rdi,
+    R8,
+    R9,
+    R10,
+    R11,
+    R12,
+    R13,
+    R14,
+    R15,
+}
+
+pub(crate) const RAX: usize = 0;
+pub(crate) const RCX: usize = 1;
+pub(crate) const RDX: usize = 2;
+pub(crate) const RBX: usize = 3;
+pub(crate) const RSP: usize = 4;
+pub(crate) const RBP: usize = 5;
+pub(crate) const RSI: usize = 6;
+pub(crate) const RDI: usize = 7;
+pub(crate) const R11: usize = 11;
+
+/// A raised exception.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Fault {
+    pub(crate) vector: u8,
+    pub(crate) code: u32,
+    pub(crate) cr2: u64,
+}
+
+/// In `Cpu::bits`: the fast path of a step must not be taken.
+const ATTENTION: u64 = 1 << 63;
+
+/// CR0 after reset into long mode: PG, WP, NE, ET, MP, PE.
+const CR0_START: u64 = 0x8001_0033;
+/// CR4.TSD.
+pub(crate) const CR4_TSD: u64 = 1 << 2;
+const CR4_PAE: u64 = 1 << 5;
+/// CR4.PCE.
+pub(crate) const CR4_PCE: u64 = 1 << 8;
+/// CR4.FSGSBASE.
+pub(crate) const CR4_FSGSBASE: u64 = 1 << 16;
+/// CR4 bits that may be set: VME to PCE, OSFXSR, OSXMMEXCPT, FSGSBASE.
+pub(crate) const CR4_ALLOWED: u64 = 0x7ff | CR4_FSGSBASE;
+/// EFER.SCE.
+pub(crate) const EFER_SCE: u64 = 1;
+/// EFER.LME and LMA: always set here.
+pub(crate) const EFER_LONG: u64 = 1 << 8 | 1 << 10;
+/// EFER.NXE.
+pub(crate) const EFER_NXE: u64 = 1 << 11;
+
+/// One core. Copying it is a snapshot; decoded code and memory are elsewhere.
+#[derive(Debug, Clone)]
+pub struct Cpu {
+    /// RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 to R15 (see [`RegName`]).
+    pub regs: [u64; 16],
+    /// Address of the next instruction; must be canonical.
+    pub rip: u64,
+    /// XORed with `rip << 1` before the comparison with an op's tag.
+    pub(crate) bits: u64,
+    pub(crate) flags: Flags,
+    /// Op to try first.
+    pub(crate) hint: u32,
+    pub(crate) read_mask: u8,
+    pub(crate) write_mask: u8,
+    /// 0 kernel, 1 user.
+    pub(crate) ring: u8,
+    cpl: u8,
+    /// What has retired.
+    pub totals: Totals,
+    /// RFLAGS without the status flags.
+    pub(crate) system_flags: u64,
+    pub(crate) fault: Fault,
+    pub(crate) calls: [u32; 16],
+    pub(crate) calls_top: u32,
+    /// Segment registers.
+    pub seg: Segments,
+    /// CR0.
+    pub cr0: u64,
+    /// CR2: the last page fault's address.
+    pub cr2: u64,
+    /// CR3: kept, without effect.
+    pub cr3: u64,
+    /// CR4.
+    pub cr4: u64,
+    /// DR0 to DR3, DR6 and DR7 at their numbers.
+    pub dr: [u64; 8],
+    /// `IA32_EFER`.
+    pub efer: u64,
+    /// `IA32_STAR`.
+    pub star: u64,
+    /// `IA32_LSTAR`.
+    pub lstar: u64,
+    /// `IA32_CSTAR`: kept, without effect.
+    pub cstar: u64,
+    /// `IA32_FMASK`.
+    pub fmask: u64,
+    /// `IA32_TSC_AUX`.
+    pub tsc_aux: u64,
+    /// Base of FS.
+    pub fs_base: u64,
+    /// Base of GS.
+    pub gs_base: u64,
+    /// `IA32_KERNEL_GS_BASE`.
+    pub kernel_gs_base: u64,
+    /// Global descriptor table.
+    pub gdtr: TableRegister,
+    /// Interrupt descriptor table; limit 0 means none.
+    pub idtr: TableRegister,
+    /// Task register.
+    pub tr: TaskRegister,
+    /// LDTR selector: always null.
+    pub ldtr: u16,
+    /// NMIs are blocked until the next IRET.
+    pub nmi_blocked: bool,
+    /// In HLT. [`crate::deliver`] clears it; so may the host.
+    pub halted: bool,
+    pub(crate) shadow: Shadow,
+    /// A single-step trap is due before the next instruction.
+    pub(crate) debug_trap: bool,
+}
+
+impl Default for Cpu {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Cpu {
+    /// A core in 64-bit mode at CPL 0 with `abi::layout`'s kernel selectors loaded, interrupts off,
+    /// no descriptor tables, all else zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let data = Segment {
+            selector: abi::layout::KERNEL_SS,
+            dpl: 0,
+        };
+        let mut dr = [0; 8];
+        dr[6] = 0xffff_0ff0;
+        dr[7] = 0x400;
+        Self {
+            regs: [0; 16],
+            rip: 0,
+            bits: 0,
+            flags: Flags::CLEAR,
+            hint: 0,
+            read_mask: FAST_KERNEL_READ,
+            write_mask: FAST_KERNEL_WRITE,
+            ring: 0,
+            cpl: 0,
+            totals: Totals::default(),
+            system_flags: 2,
+            fault: Fault::default(),
+            calls: [0; 16],
+            calls_top: 0,
+            seg: Segments {
+                cs: Segment {
+                    selector: abi::layout::KERNEL_CS,
+                    dpl: 0,
+                },
+                ss: data,
+                ..Segments::default()
+            },
+            cr0: CR0_START,
+            cr2: 0,
+            cr3: 0,
+            cr4: CR4_PAE,
+            dr,
+            efer: EFER_SCE | EFER_LONG | EFER_NXE,
+            star: 0,
+            lstar: 0,
+            cstar: 0,
+            fmask: 0,
+            tsc_aux: 0,
+            fs_base: 0,
+            gs_base: 0,
+            kernel_gs_base: 0,
+            gdtr: TableRegister::default(),
+            idtr: TableRegister::default(),
+            tr: TaskRegister::default(),
+            ldtr: 0,
+            nmi_blocked: false,
+            halted: false,
+            shadow: Shadow::None,
+            debug_trap: false,
+        }
+    }
+
+    /// Current privilege level.
+    #[must_use]
+    #[inline]
+    pub const fn cpl(&self) -> u8 {
+        self.cpl
+    }
+
+    /// Changes the privilege level and nothing else: for loaders and tests that start in ring 3.
+    ///
+    /// # Panics
+    /// If `cpl` exceeds 3.
+    pub const fn set_cpl(&mut self, cpl: u8) {
+        assert!(cpl <= 3, "no such privilege level");
+        self.cpl = cpl;
+        self.hint = 0;
+        if cpl == 3 {
+            self.ring = 1;
+            self.bits |= 1;
+            self.read_mask = FAST_USER_READ;
+            self.write_mask = FAST_USER_WRITE;
+        } else {
+            self.ring = (cpl != 0) as u8;
+            self.bits &= !1;
+            self.read_mask = FAST_KERNEL_READ;
+            self.write_mask = FAST_KERNEL_WRITE;
+        }
+    }
+
+    /// Enters ring 3 with `abi::layout`'s user selectors: what SYSRET leaves behind.
+    pub const fn enter_user(&mut self) {
+        self.seg.cs = Segment {
+            selector: abi::layout::USER_CS,
+            dpl: 3,
+        };
+        self.seg.ss = Segment {
+            selector: abi::layout::USER_SS,
+            dpl: 3,
+        };
+        self.set_cpl(3);
+    }
+
+    /// RFLAGS with all flags computed.
+    #[must_use]
+    pub fn rflags(&self) -> u64 {
+        self.system_flags | self.flags.bits()
+    }
+
+    /// Sets RFLAGS. Reserved bits are ignored; bit 1 is always set.
+    pub fn set_rflags(&mut self, value: u64) {
+        const KEPT: u64 = flags::TF
+            | flags::IF
+            | flags::DF
+            | flags::IOPL
+            | flags::NT
+            | flags::RF
+            | flags::AC
+            | flags::ID
+            | 3 << 19;
+        self.flags = Flags::from_bits(value);
+        self.system_flags = value & KEPT | 2;
+        self.update_attention();
+    }
+
+    /// The event shadow that the previous instruction left.
+    #[must_use]
+    pub const fn shadow(&self) -> Shadow {
+        self.shadow
+    }
+
+    /// Sets the event shadow.
+    pub const fn set_shadow(&mut self, shadow: Shadow) {
+        self.shadow = shadow;
+        self.update_attention();
+    }
+
+    /// A single-step trap is delivered before the next instruction and before any NMI.
+    #[must_use]
+    pub const fn debug_trap_pending(&self) -> bool {
+        self.debug_trap
+    }
+
+    pub(crate) const fn needs_attention(&self) -> bool {
+        self.bits & ATTENTION != 0
+    }
+
+    pub(crate) const fn update_attention(&mut self) {
+        let due = self.halted
+            || self.debug_trap
+            || !matches!(self.shadow, Shadow::None)
+            || self.system_flags & (flags::TF | flags::RF) != 0;
+        if due {
+            self.bits |= ATTENTION;
+        } else {
+            self.bits &= !ATTENTION;
+        }
+    }
+
+    pub(crate) const fn halt(&mut self) {
+        self.halted = true;
+        self.update_attention();
+    }
+
+    /// Does `tag` name the instruction at rip in this ring, and may it run straight away?
+    #[inline(always)]
+    pub(crate) fn matches(&self, tag: u32) -> bool {
+        u64::from(tag) == self.rip << 1 ^ self.bits
+    }
+
+    pub(crate) const fn user(&self) -> bool {
+        self.cpl == 3
+    }
+
+    #[inline(always)]
+    pub(crate) const fn count(&mut self, event: HwEvent) {
+        self.totals.0[(self.ring & 1) as usize][event as usize] += 1;
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn raise(&mut self, vector: u8, code: u32) -> Raised {
+        self.fault = Fault {
+            vector,
+            code,
+            cr2: self.cr2,
+        };
+        Raised
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn raise_page(&mut self, fault: PageFault) -> Raised {
+        self.fault = Fault {
+            vector: 14,
+            code: fault.code,
+            cr2: fault.addr,
+        };
+        Raised
+    }
+
+    /// #GP(0).
+    #[cold]
+    pub(crate) fn gp(&mut self) -> Raised {
+        self.raise(13, 0)
+    }
+
+    /// #UD.
+    #[cold]
+    pub(crate) fn ud(&mut self) -> Raised {
+        self.raise(6, 0)
+    }
+
+    /// A near transfer to a computed address: not canonical is #GP(0).
+    #[inline(always)]
+    pub(crate) fn jump(&mut self, target: u64, hint: u32) -> Result<(), Raised> {
+        if !canonical(target) {
+            return Err(self.gp());
+        }
+        self.rip = target;
+        self.hint = hint;
+        Ok(())
+    }
+
+    /// A taken direct branch.
+    #[inline(always)]
+    pub(crate) fn branch(&mut self, op: &Op) {
+        self.rip = self.rip.wrapping_add(op.imm());
+        self.hint = op.disp as u32;
+    }
+}
+
+/// Bits 63:47 equal.
+#[inline(always)]
+pub(crate) const fn canonical(addr: u64) -> bool {
+    (addr as i64) << 16 >> 16 == addr as i64
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Near jumps, calls and returns, Jcc, LOOP, JRCXZ. A small stack of predicted return places saves
+//! the look-up of the op behind a call; it can only be right or ignored.
+
+use crate::access::{Source, load, pop, push};
+use crate::cpu::{RCX, RSP};
+use crate::op::{Flow, Op, Outcome, STACK};
+use crate::word::Word;
+use crate::{Cpu, Memory};
+use abi::totals::HwEvent;
+
+/// Jcc.
+pub(crate) fn jcc<const CC: u8>(cpu: &mut Cpu, _: &mut Memory, op: &Op) -> Outcome {
+    if cpu.flags.cond::<CC>() {
+        cpu.branch(op);
+    }
+    cpu.count(HwEvent::Branches);
+    Ok(Flow::Next)
+}
+
+/// JMP rel.
+pub(crate) fn jmp(cpu: &mut Cpu, _: &mut Memory, op: &Op) -> Outcome {
+    cpu.branch(op);
+    cpu.count(HwEvent::Branches);
+    Ok(Flow::Next)
+}
+
+/// JMP r/m64.
+pub(crate) fn jmp_to<S: Source>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    let target = S::get::<u64>(cpu, mem, op)?;
+    cpu.jump(target, 0)?;
+    cpu.count(HwEvent::Branches);
+    Ok(Flow::Next)
+}
+
+#[inline(always)]
+fn remember(cpu: &mut Cpu, op: &Op) {
+    let top = cpu.calls_top;
+    cpu.calls[(top & 15) as usize] = op.next;
+    cpu.calls_top = top.wrapping_add(1);
+}
+
+/// CALL rel.
+pub(crate) fn call(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    let back = cpu.rip;
+    push::<u64>(cpu, mem, back)?;
+    cpu.branch(op);
+    remember(cpu, op);
+    cpu.count(HwEvent::Stores);
+    cpu.count(HwEvent::Branches);
+    Ok(Flow::Next)
+}
+
+/// CALL r/m64.
+pub(crate) fn call_to<S: Source>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    let loads = cpu.totals;
+    let target = S::get::<u64>(cpu, mem, op)?;
+    let back = cpu.rip;
+    if !crate::cpu::canonical(target) {
+        cpu.totals = loads;
+        return Err(cpu.gp());
+    }
+    if let Err(raised) = push::<u64>(cpu, mem, back) {
+        cpu.totals = loads;
+        return Err(raised);
+    }
+    cpu.jump(target, 0)?;
+    remember(cpu, op);
+    cpu.count(HwEvent::Stores);
+    cpu.count(HwEvent::Branches);
+    Ok(Flow::Next)
+}
+
+/// RET and RET imm16.
+pub(crate) fn ret(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    let rsp = cpu.regs[RSP];
+    let target = load::<u64>(cpu, mem, rsp, STACK)?;
+    let top = cpu.calls_top.wrapping_sub(1);
+    let hint = cpu.calls[(top & 15) as usize];
+    cpu.jump(target, hint)?;
+    cpu.calls_top = top;
+    cpu.regs[RSP] = rsp.wrapping_add(8).wrapping_add(u64::from(op.imm as u32));
+    cpu.count(HwEvent::Loads);
+    cpu.count(HwEvent::Branches);
+    Ok(Flow::Next)
+}
+
+/// LOOPNE, LOOPE, LOOP (`K` 0, 1, 2) on RCX or ECX.
+pub(crate) fn loop_cc<const K: u8, W: Word>(cpu: &mut Cpu, _: &mut Memory, op: &Op) -> Outcome {
+    let n = W::lo(W::reg(&cpu.regs, RCX as u8).zx().wrapping_sub(1));
+    n.set_reg(&mut cpu.regs, RCX as u8);
+    let zf = cpu.flags.zf();
+    let go = match K {
+        0 => !zf,
+        1 => zf,
+        _ => true,
+    };
+    if n.zx() != 0 && go {
+        cpu.branch(op);
+    }
+    cpu.count(HwEvent::Branches);
+    Ok(Flow::Next)
+}
+
+/// JRCXZ and JECXZ.
+pub(crate) fn jcxz<W: Word>(cpu: &mut Cpu, _: &mut Memory, op: &Op) -> Outcome {
+    if W::reg(&cpu.regs, RCX as u8).zx() == 0 {
+        cpu.branch(op);
+    }
+    cpu.count(HwEvent::Branches);
+    Ok(Flow::Next)
+}
+
+/// RETF within the ring: pops RIP and CS.
+pub(crate) fn retf(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    let saved = cpu.regs[RSP];
+    let result = (|| {
+        let rip = pop::<u64>(cpu, mem)?;
+        let selector = pop::<u64>(cpu, mem)? as u16;
+        super::iret::load_code_segment(cpu, mem, selector, true)?;
+        cpu.jump(rip, 0)
+    })();
+    if let Err(raised) = result {
+        cpu.regs[RSP] = saved;
+        return Err(raised);
+    }
+    cpu.regs[RSP] = cpu.regs[RSP].wrapping_add(u64::from(op.imm as u32));
+    cpu.count(HwEvent::Loads);
+    cpu.count(HwEvent::Loads);
+    cpu.count(HwEvent::Branches);
+    Ok(Flow::Next)
+}

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! A decoded instruction in 32 bytes: the function that executes it and its operands.
+
+use crate::{Cpu, Memory};
+
+/// An exception was raised; its details are in the core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Raised;
+
+/// How an instruction ended when it raised nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flow {
+    /// It retired.
+    Next,
+    /// An iteration of a REP string instruction, more to come.
+    Iterate,
+    /// It retired and CPL may have changed.
+    Ring,
+    /// HLT retired.
+    Halt,
+    /// It needs the bus: `aux` says what for.
+    Bus,
+    /// INT n, INT3: it retires, then vector `imm` is entered.
+    Interrupt,
+    /// Nothing happened: the address is watched.
+    Watch,
+    /// Nothing happened: not implemented.
+    Unimplemented,
+}
+
+pub(crate) type Outcome = Result<Flow, Raised>;
+pub(crate) type Handler = fn(&mut Cpu, &mut Memory, &Op) -> Outcome;
+
+/// No base or index register.
+pub(crate) const NONE: u8 = 0xff;
+
+// Bits of `Op::mode`; bits 1:0 are log2 of the scale.
+/// One of the bits below FS..WIDE is set.
+pub(crate) const SLOW: u8 = 4;
+/// Add the FS base.
+pub(crate) const WITH_FS: u8 = 8;
+/// Add the GS base.
+pub(crate) const WITH_GS: u8 = 16;
+/// 32-bit addressing.
+pub(crate) const ADDR32: u8 = 32;
+/// The displacement is unsigned.
+pub(crate) const WIDE: u8 = 64;
+/// A non-canonical address is #SS, not #GP.
+pub(crate) const STACK: u8 = 128;
+
+/// A decoded instruction.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Op {
+    /// Executes it. `rip` and `hint` of the core already point behind it.
+    pub(crate) run: Handler,
+    /// `rip << 1 | user`.
+    pub(crate) tag: u32,
+    /// Index of the op behind it, 0 if not known.
+    pub(crate) next: u32,
+    /// Displacement; for a direct branch the index of the target's op, 0 if not known.
+    pub(crate) disp: i32,
+    /// Immediate; for a direct branch the distance.
+    pub(crate) imm: i32,
+    /// Bytes.
+    pub(crate) len: u8,
+    /// First register operand.
+    pub(crate) dst: u8,
+    /// Second register operand.
+    pub(crate) src: u8,
+    /// Base register or [`NONE`].
+    pub(crate) base: u8,
+    /// Index register or [`NONE`].
+    pub(crate) index: u8,
+    /// Addressing bits.
+    pub(crate) mode: u8,
+    /// Third register, or what the handler needs.
+    pub(crate) aux: u8,
+}
+
+const _: () = assert!(size_of::<Op>() == 32);
+
+impl Op {
+    /// Address of the instruction.
+    pub(crate) fn rip(&self) -> u64 {
+        u64::from(self.tag >> 1)
+    }
+
+    /// The immediate, sign-extended.
+    #[inline(always)]
+    pub(crate) fn imm(&self) -> u64 {
+        i64::from(self.imm) as u64
+    }
+}
+
+/// What an instruction with [`Flow::Bus`] wants (`Op::aux`).
+pub(crate) mod request {
+    pub(crate) const RDMSR: u8 = 0;
+    pub(crate) const WRMSR: u8 = 1;
+    pub(crate) const RDPMC: u8 = 2;
+    pub(crate) const RDTSC: u8 = 3;
+    pub(crate) const RDTSCP: u8 = 4;
+    pub(crate) const CPUID: u8 = 5;
+    pub(crate) const VMCALL: u8 = 6;
+    /// Size in `dst`; port in DX if `src` is set, else `imm`.
+    pub(crate) const IN: u8 = 7;
+    pub(crate) const OUT: u8 = 8;
+}

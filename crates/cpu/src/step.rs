@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The loop body: find the op, execute it, count it. What is not an ordinary retirement goes
+//! through the cold functions below the fast path.
+
+use crate::bus::Bus;
+use crate::cache::DecodeCache;
+use crate::cpu::{Cpu, EFER_LONG, EFER_NXE, EFER_SCE, Fault, RAX, RBX, RCX, RDX, canonical};
+use crate::event::{Source, enter, try_enter};
+use crate::flags;
+use crate::memory::Memory;
+use crate::op::{Flow, Op, Outcome, request};
+use crate::{Shadow, Stop, decode};
+use abi::msr;
+use abi::totals::{HwEvent, Ring};
+
+/// What one call of [`step()`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// An instruction retired.
+    Retired,
+    /// One iteration of a REP string instruction, with more to come.
+    Iterated,
+    /// The instruction raised an exception (nothing of it retired), and its handler was entered;
+    /// or a single-step trap was due and its handler was entered.
+    Exception {
+        /// Its vector.
+        vector: u8,
+    },
+    /// As [`Step::Retired`], and CPL is another one now.
+    RingChanged,
+    /// HLT retired, or the core was halted and nothing happened.
+    Halted,
+    /// Nothing happened: there is a watch point at rip.
+    Watch,
+    /// As [`Step::Retired`], and it was WRMSR, VMCALL, IN or OUT.
+    Bus,
+    /// The run cannot go on.
+    Stop(Box<Stop>),
+}
+
+/// Executes one instruction or one REP iteration, with delivery of the exception it raises.
+#[inline(always)]
+pub fn step<B: Bus>(cpu: &mut Cpu, mem: &mut Memory, cache: &mut DecodeCache, bus: &mut B) -> Step {
+    if let Some(op) = cache.ops.get(cpu.hint as usize)
+        && cpu.matches(op.tag)
+        && cache.version == mem.version
+    {
+        let own = cpu.hint;
+        cpu.rip += u64::from(op.len);
+        cpu.hint = op.next;
+        let outcome = (op.run)(cpu, mem, op);
+        if outcome == Ok(Flow::Next) {
+            cpu.count(HwEvent::Instructions);
+            return Step::Retired;
+        }
+        let op = *op;
+        return finish(cpu, mem, bus, &op, own, outcome);
+    }
+    step_slow(cpu, mem, cache, bus, false)
+}
+
+/// As [`step()`], ignoring a watch point at rip.
+pub fn step_over_watch<B: Bus>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    cache: &mut DecodeCache,
+    bus: &mut B,
+) -> Step {
+    step_slow(cpu, mem, cache, bus, true)
+}
+
+/// Without a usable hint, or with something to attend to.
+#[inline(never)]
+fn step_slow<B: Bus>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    cache: &mut DecodeCache,
+    bus: &mut B,
+    over_watch: bool,
+) -> Step {
+    cache.sync(mem);
+    let attention = cpu.needs_attention();
+    if attention {
+        cpu.update_attention();
+        if cpu.halted {
+            return Step::Halted;
+        }
+        if cpu.debug_trap && cpu.shadow != Shadow::MovSs {
+            cpu.fault = Fault {
+                vector: 1,
+                code: 0,
+                cr2: cpu.cr2,
+            };
+            cpu.dr[6] |= 1 << 14;
+            return raise(cpu, mem, Source::Exception);
+        }
+    }
+    let index = match cache.look_up(mem, cpu.rip, cpu.user()) {
+        Ok(index) => index,
+        Err(fault) => {
+            let _raised = match fault {
+                Some(f) => cpu.raise_page(f),
+                None => cpu.gp(),
+            };
+            return raise(cpu, mem, Source::Exception);
+        }
+    };
+    let op = if over_watch {
+        cache.unwatched(index)
+    } else {
+        cache.ops[index as usize]
+    };
+    let before = (cpu.system_flags, cpu.shadow, cpu.debug_trap);
+    cpu.hint = op.next;
+    cpu.rip += u64::from(op.len);
+    if attention {
+        cpu.system_flags &= !flags::RF;
+        cpu.shadow = Shadow::None;
+        cpu.debug_trap = false;
+    }
+    let outcome = (op.run)(cpu, mem, &op);
+    let step = if outcome == Ok(Flow::Next) {
+        cpu.count(HwEvent::Instructions);
+        Step::Retired
+    } else {
+        finish(cpu, mem, bus, &op, index, outcome)
+    };
+    if attention {
+        match step {
+            Step::Watch | Step::Stop(_) => {
+                (cpu.system_flags, cpu.shadow, cpu.debug_trap) = before;
+            }
+            Step::Exception { .. } => {}
+            _ => {
+                // TF as of the start decides, unless the instruction entered another ring with
+                // TF masked (SYSCALL); a trap behind MOV SS is lost.
+                let entered = step == Step::RingChanged && cpu.system_flags & flags::TF == 0;
+                let software = matches!(outcome, Ok(Flow::Interrupt));
+                cpu.debug_trap = before.0 & flags::TF != 0
+                    && cpu.shadow != Shadow::MovSs
+                    && !software
+                    && (!entered || op_leaves_ring(&op));
+            }
+        }
+        cpu.update_attention();
+    }
+    step
+}
+
+/// SYSRET and IRETQ end outside ring 0; their own trap is due in any case.
+const fn op_leaves_ring(op: &Op) -> bool {
+    op.tag & 1 == 0
+}
+
+/// Delivers `cpu.fault`.
+#[cold]
+#[inline(never)]
+fn raise(cpu: &mut Cpu, mem: &mut Memory, source: Source) -> Step {
+    let vector = cpu.fault.vector;
+    match enter(cpu, mem, source) {
+        Ok(()) => Step::Exception { vector },
+        Err(stop) => Step::Stop(stop),
+    }
+}
+
+/// Whatever is not an ordinary retirement.
+#[cold]
+#[inline(never)]
+fn finish<B: Bus>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    bus: &mut B,
+    op: &Op,
+    own: u32,
+    outcome: Outcome,
+) -> Step {
+    // Right for all but those that change rings, which only CPL 0 and 3 have.
+    let ring = if cpu.ring == 0 {
+        Ring::Kernel
+    } else {
+        Ring::User
+    };
+    let was_user = op.tag & 1 != 0;
+    let Ok(flow) = outcome else {
+        cpu.rip = op.rip();
+        cpu.hint = 0;
+        return raise(cpu, mem, Source::Exception);
+    };
+    match flow {
+        Flow::Next => {
+            cpu.totals.add(ring, HwEvent::Instructions, 1);
+            Step::Retired
+        }
+        Flow::Iterate => {
+            cpu.rip = op.rip();
+            cpu.hint = own;
+            Step::Iterated
+        }
+        Flow::Ring => {
+            cpu.totals.add(start_ring(op), HwEvent::Instructions, 1);
+            if was_user == cpu.user() {
+                Step::Retired
+            } else {
+                Step::RingChanged
+            }
+        }
+        Flow::Halt => {
+            cpu.totals.add(ring, HwEvent::Instructions, 1);
+            Step::Halted
+        }
+        Flow::Watch => {
+            cpu.rip = op.rip();
+            cpu.hint = 0;
+            Step::Watch
+        }
+        Flow::Unimplemented => {
+            cpu.rip = op.rip();
+            cpu.hint = 0;
+            Step::Stop(Box::new(decode::unimplemented(mem, cpu.rip)))
+        }
+        Flow::Interrupt => {
+            let cpl = cpu.cpl();
+            cpu.fault = Fault {
+                vector: op.imm as u8,
+                code: 0,
+                cr2: cpu.cr2,
+            };
+            if try_enter(cpu, mem, Source::Software).is_ok() {
+                cpu.totals.add(ring, HwEvent::Instructions, 1);
+                cpu.totals.add(ring, HwEvent::Branches, 1);
+                return if cpu.cpl() == cpl {
+                    Step::Retired
+                } else {
+                    Step::RingChanged
+                };
+            }
+            // A fault on the way to the handler is the INT's own: it points at the INT.
+            cpu.rip = op.rip();
+            cpu.hint = 0;
+            raise(cpu, mem, Source::Exception)
+        }
+        Flow::Bus => match bus_request(cpu, mem, bus, op) {
+            Ok(step) => {
+                cpu.totals.add(ring, HwEvent::Instructions, 1);
+                step
+            }
+            Err(Refused::Fault(vector)) => {
+                let _raised = cpu.raise(vector, 0);
+                cpu.rip = op.rip();
+                cpu.hint = 0;
+                raise(cpu, mem, Source::Exception)
+            }
+            Err(Refused::Stop(stop)) => {
+                cpu.rip = op.rip();
+                cpu.hint = 0;
+                Step::Stop(stop)
+            }
+        },
+    }
+}
+
+/// The ring of an instruction that may have changed it: only CPL 0 and 3 have such instructions.
+const fn start_ring(op: &Op) -> Ring {
+    if op.tag & 1 == 0 {
+        Ring::Kernel
+    } else {
+        Ring::User
+    }
+}
+
+enum Refused {
+    Fault(u8),
+    Stop(Box<Stop>),
+}
+
+const GP: Refused = Refused::Fault(13);
+
+fn bus_request<B: Bus>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    bus: &mut B,
+    op: &Op,
+) -> Result<Step, Refused> {
+    let rcx = cpu.regs[RCX] as u32;
+    let pair = |cpu: &mut Cpu, v: u64| {
+        cpu.regs[RAX] = v & 0xffff_ffff;
+        cpu.regs[RDX] = v >> 32;
+    };
+    match op.aux {
+        request::RDMSR => {
+            let v = match read_own_msr(cpu, rcx) {
+                Some(v) => v,
+                None => bus.rdmsr(rcx, &cpu.totals).map_err(|_| GP)?,
+            };
+            pair(cpu, v);
+        }
+        request::WRMSR => {
+            let v = cpu.regs[RAX] & 0xffff_ffff | cpu.regs[RDX] << 32;
+            if read_own_msr(cpu, rcx).is_some() {
+                write_own_msr(cpu, rcx, v).ok_or(GP)?;
+            } else {
+                bus.wrmsr(rcx, v, &cpu.totals).map_err(|_| GP)?;
+            }
+            return Ok(Step::Bus);
+        }
+        request::RDPMC => {
+            let v = bus.rdpmc(rcx, &cpu.totals).map_err(|_| GP)?;
+            pair(cpu, v);
+        }
+        request::RDTSC => {
+            let v = bus.rdtsc(&cpu.totals);
+            pair(cpu, v);
+        }
+        request::RDTSCP => {
+            let v = bus.rdtsc(&cpu.totals);
+            pair(cpu, v);
+            cpu.regs[RCX] = cpu.tsc_aux & 0xffff_ffff;
+        }
+        request::CPUID => {
+            let r = bus.cpuid(cpu.regs[RAX] as u32, rcx);
+            for (reg, v) in [RAX, RBX, RCX, RDX].into_iter().zip(r) {
+                cpu.regs[reg] = u64::from(v);
+            }
+        }
+        request::VMCALL => {
+            let cpl = cpu.cpl();
+            bus.vmcall(&cpu.regs, op.rip(), cpl, mem, &cpu.totals)
+                .map_err(|_| Refused::Fault(6))?;
+            return Ok(Step::Bus);
+        }
+        kind => {
+            let port = if op.src != 0 {
+                cpu.regs[RDX] as u16
+            } else {
+                op.imm as u16 & 0xff
+            };
+            let unclaimed = |_| {
+                Refused::Stop(Box::new(Stop::UnclaimedPort {
+                    rip: op.rip(),
+                    port,
+                }))
+            };
+            let rax = cpu.regs[RAX];
+            if kind == request::IN {
+                let v = u64::from(bus.port_in(port, op.dst).map_err(unclaimed)?);
+                cpu.regs[RAX] = match op.dst {
+                    1 => rax & !0xff | v & 0xff,
+                    2 => rax & !0xffff | v & 0xffff,
+                    _ => v,
+                };
+            } else {
+                let v = match op.dst {
+                    1 => rax as u32 & 0xff,
+                    2 => rax as u32 & 0xffff,
+                    _ => rax as u32,
+                };
+                bus.port_out(port, op.dst, v).map_err(unclaimed)?;
+            }
+            return Ok(Step::Bus);
+        }
+    }
+    Ok(Step::Retired)
+}
+
+const CSTAR: u32 = 0xc000_0083;
+const TSC_AUX: u32 = 0xc000_0103;
+
+/// MSRs that are part of the core.
+fn read_own_msr(cpu: &Cpu, n: u32) -> Option<u64> {
+    Some(match n {
+        msr::EFER => cpu.efer,
+        msr::STAR => cpu.star,
+        msr::LSTAR => cpu.lstar,
+        CSTAR => cpu.cstar,
+        msr::FMASK => cpu.fmask,
+        msr::FS_BASE => cpu.fs_base,
+        msr::GS_BASE => cpu.gs_base,
+        msr::KERNEL_GS_BASE => cpu.kernel_gs_base,
+        TSC_AUX => cpu.tsc_aux,
+        _ => return None,
+    })
+}
+
+/// `None`: a value that raises #GP(0).
+fn write_own_msr(cpu: &mut Cpu, n: u32, v: u64) -> Option<()> {
+    let addresses = [
+        msr::LSTAR,
+        CSTAR,
+        msr::FS_BASE,
+        msr::GS_BASE,
+        msr::KERNEL_GS_BASE,
+    ]
+    .contains(&n);
+    if addresses && !canonical(v) {
+        return None;
+    }
+    match n {
+        msr::EFER => {
+            // Long mode cannot be left.
+            if v & EFER_LONG != EFER_LONG || v & !(EFER_LONG | EFER_SCE | EFER_NXE) != 0 {
+                return None;
+            }
+            cpu.efer = v;
+        }
+        msr::STAR => cpu.star = v,
+        msr::LSTAR => cpu.lstar = v,
+        CSTAR => cpu.cstar = v,
+        msr::FMASK => {
+            if v >> 32 != 0 {
+                return None;
+            }
+            cpu.fmask = v;
+        }
+        msr::FS_BASE => cpu.fs_base = v,
+        msr::GS_BASE => cpu.gs_base = v,
+        msr::KERNEL_GS_BASE => cpu.kernel_gs_base = v,
+        _ => {
+            if v >> 32 != 0 {
+                return None;
+            }
+            cpu.tsc_aux = v;
+        }
+    }
+    Some(())
+}
