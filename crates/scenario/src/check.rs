@@ -138,6 +138,18 @@ fn attributes(cx: &Cx, draft: &EventDraft) {
             "",
         );
     }
+    if event.buffer && !event.is_sampling() {
+        cx.error(
+            Code::Sampling,
+            draft.buffer_span.clone(),
+            format!("`{}` does not sample, so it has no ring buffer", event.id),
+            "",
+            format!(
+                "map its user page with a step `{{ mmap = \"{}\" }}`",
+                event.id
+            ),
+        );
+    }
     if event.exclude_user && event.exclude_kernel {
         cx.error(
             Code::NeverCounts,
@@ -226,9 +238,18 @@ fn target(cx: &Cx, draft: &Draft, event: &EventDraft, opened: &Opened<'_>) {
             "",
             "name another event",
         );
-    } else if draft.events.check(cx, target, span.clone()) && !opened.contains_key(target.as_str())
-    {
-        never_opened(cx, target, span);
+    } else if draft.events.check(cx, target, span.clone()) {
+        match (opened.get(id.as_str()), opened.get(target.as_str())) {
+            (_, None) => never_opened(cx, target, span),
+            (Some((one, _)), Some((other, _))) if one != other => cx.error(
+                Code::Order,
+                span,
+                format!("`{id}` and `{target}` are opened by different programs"),
+                "",
+                "one program opens both and attaches the reader",
+            ),
+            _ => {}
+        }
     }
 }
 

@@ -200,12 +200,8 @@ impl Diagnostics {
         texts.join("\n\n")
     }
 
-    /// The errors of both.
-    #[must_use]
-    pub fn merge(self, other: Self) -> Self {
-        let mut list = self.0;
-        list.extend(other.0);
-        Self::new(list)
+    pub(crate) fn into_list(self) -> Vec<Diagnostic> {
+        self.0
     }
 }
 

@@ -3,8 +3,9 @@
 
 use crate::{
     Code, Diagnostics, Oracle, Source, Window,
-    parse::{check_row, oracle, window},
     parse_event::Events,
+    parse_expect::oracle,
+    parse_point::{check_row, window},
     walk::{Cx, Table, Value},
 };
 
@@ -84,11 +85,12 @@ pub fn parse_known(source: &Source) -> Result<Vec<Known>, Diagnostics> {
         if !cx.format(&top) {
             return None;
         }
-        let entries = match top.get("known") {
-            None => return Some(Vec::new()),
-            Some(value) => cx.array(value, "`known`")?,
-        };
-        Some(entries.iter().filter_map(|v| entry(&cx, v)).collect())
+        let entries = top.get("known").and_then(|v| cx.array(v, "`known`"));
+        let list = entries.map_or_else(Vec::new, |list| {
+            list.iter().filter_map(|v| entry(&cx, v)).collect()
+        });
+        cx.missing_at_top(&top, &[]);
+        Some(list)
     });
     cx.finish(list)
 }
@@ -114,7 +116,6 @@ fn entry<'a>(cx: &'a Cx, value: Value<'a>) -> Option<Known> {
             "",
             "add `window = [FROM, TO]` or `place = SYMBOL`",
         );
-        return None;
     }
     let read_guard = words(&table, "read_guard", &GUARDS);
     let reaches = words(&table, "reaches", &REACHES);

@@ -5,8 +5,8 @@
 //! This crate is pure: it is handed texts and a [`Library`] that finds further texts by name, and
 //! never opens a file. It knows the agreement with the guest (`abi`) and nothing of the machine.
 //!
-//! A file goes through two passes. The first ([`walk`]) takes the TOML tree apart key by key, the
-//! second ([`check`]) resolves names and follows the programs. Both go on after an error, so that
+//! A file goes through two passes. The first (`walk`) takes the TOML tree apart key by key, the
+//! second (`check`) resolves names and follows the programs. Both go on after an error, so that
 //! one call reports everything that is wrong ([`Diagnostics`]).
 //!
 //! The tree is walked by hand because a derived reader stops at its first error. [`schema`] holds
@@ -27,6 +27,8 @@ mod library;
 mod machine;
 mod parse;
 mod parse_event;
+mod parse_expect;
+mod parse_point;
 mod point;
 mod program;
 mod scenario;

@@ -77,7 +77,7 @@ pub fn resolve(
         &from,
         Some(scenario.machine_span.clone()),
     );
-    let machine = machine.map_err(|e| errors.extend(e.list().to_vec())).ok();
+    let machine = machine.map_err(|e| errors.extend(e.into_list())).ok();
     let mut schedulers = BTreeMap::new();
     for name in scenario.expect.keys() {
         let span = scenario.expect_spans.get(name).cloned();
@@ -85,7 +85,7 @@ pub fn resolve(
             Ok(scheduler) => {
                 schedulers.insert(name.clone(), scheduler);
             }
-            Err(e) => errors.extend(e.list().to_vec()),
+            Err(e) => errors.extend(e.into_list()),
         }
     }
     match machine {
@@ -186,7 +186,8 @@ fn agree(what: &str, asked: &str, found: &str, source: Source) -> Result<(), Dia
     if asked == found {
         return Ok(());
     }
-    let at = source.text.find(found).unwrap_or(0);
+    let quoted = format!("\"{found}\"");
+    let at = source.text.find(&quoted).map_or(0, |at| at + 1);
     let message = format!("the file of the {what} `{asked}` says that its name is `{found}`");
     let diagnostic = Diagnostic::new(Arc::new(source), Code::NameMismatch, message)
         .label(at..at + found.len(), format!("expected `{asked}`"));

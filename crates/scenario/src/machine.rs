@@ -92,7 +92,7 @@ fn read(top: &Table<'_>) -> Option<Machine> {
         return None;
     }
     let pmu = top.get("pmu").map(|value| pmu(top, value));
-    cx.missing_at_top(top, TOP.strip_prefix(&["format"]).unwrap_or(TOP));
+    cx.missing_at_top(top, &TOP[1..]);
     let name = top
         .string("name")
         .filter(|name| cx.file_name(name, "a machine"));
@@ -126,9 +126,9 @@ fn pmu<'a>(top: &Table<'a>, value: crate::walk::Value<'a>) -> Option<PmuSpec> {
     let version = small("version", 2, 5);
     // The select MSRs leave room for 8; fixed counters are named in CPUID as 0 to 4 at most here.
     let gp_counters = small("gp_counters", 1, 8);
-    let gp_width = small("gp_width", 32, 63);
+    let gp_width = small("gp_width", 32, 64);
     let fixed_counters = small("fixed_counters", 0, 4);
-    let fixed_width = small("fixed_width", 32, 63);
+    let fixed_width = small("fixed_width", 32, 64);
     let full = table.require("full_width_writes");
     let full = full.and_then(|v| top.cx.boolean(v, "`full_width_writes`"));
     Some(PmuSpec {

@@ -38,6 +38,7 @@ pub(crate) struct Draft {
     pub(crate) cpu_span: Span,
     pub(crate) overflow_span: Span,
     pub(crate) period_span: Span,
+    pub(crate) buffer_span: Span,
 }
 
 /// The events of a file.
@@ -262,6 +263,7 @@ fn event(
         cpu_span: chain.span("cpu"),
         overflow_span: chain.span("on_overflow"),
         period_span: chain.span("sample_period"),
+        buffer_span: chain.span("buffer"),
     })
 }
 

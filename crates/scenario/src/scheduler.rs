@@ -29,6 +29,25 @@ impl Scheduler {
         value(&self.rows, row)
     }
 
+    /// The scheduler as a file of its own, without a base: what a trace takes along.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut text = format!(
+            "format = {}\nname = \"{}\"\n\n[rows]\n",
+            crate::FORMAT,
+            self.name
+        );
+        for row in Row::ALL {
+            let value = self.value(row);
+            if row.values() == ["false", "true"] {
+                text.push_str(&format!("{} = {value}\n", row.name()));
+            } else {
+                text.push_str(&format!("{} = \"{value}\"\n", row.name()));
+            }
+        }
+        text
+    }
+
     /// Does it share counters at all? (`none` does not, even with another read guard.)
     #[must_use]
     pub fn shares(&self) -> bool {
@@ -52,25 +71,14 @@ fn load(
     stack: &mut Vec<String>,
 ) -> Result<Scheduler, Diagnostics> {
     let cx = Cx::new(source, TOP);
-    let mut below = Vec::new();
     let scheduler = cx.document(&source.text).and_then(|document| {
         let top = Table::top(&cx, &document, "the scheduler file");
-        read(&top, library, stack, &mut below)
+        read(&top, library, stack)
     });
-    let result = cx.finish(scheduler);
-    match (result, below.pop()) {
-        (result, None) => result,
-        (Ok(_), Some(errors)) => Err(errors),
-        (Err(own), Some(errors)) => Err(own.merge(errors)),
-    }
+    cx.finish(scheduler)
 }
 
-fn read(
-    top: &Table<'_>,
-    library: &dyn Library,
-    stack: &mut Vec<String>,
-    below: &mut Vec<Diagnostics>,
-) -> Option<Scheduler> {
+fn read(top: &Table<'_>, library: &dyn Library, stack: &mut Vec<String>) -> Option<Scheduler> {
     let cx = top.cx;
     if !cx.format(top) {
         return None;
@@ -92,7 +100,7 @@ fn read(
             name.as_ref()
                 .map_or_else(String::new, |name| name.get_ref().clone()),
         );
-        match base_rows(cx, base, library, stack, below) {
+        match base_rows(cx, base, library, stack) {
             Some(found) => rows = found,
             None => known = false,
         }
@@ -124,7 +132,6 @@ fn base_rows(
     base: &Spanned<String>,
     library: &dyn Library,
     stack: &mut Vec<String>,
-    below: &mut Vec<Diagnostics>,
 ) -> Option<Rows> {
     let name = base.get_ref();
     if stack.contains(name) {
@@ -146,7 +153,7 @@ fn base_rows(
     match load(&Source::new(path, text), library, stack) {
         Ok(scheduler) => Some(scheduler.rows),
         Err(errors) => {
-            below.push(errors);
+            cx.extend(errors);
             None
         }
     }

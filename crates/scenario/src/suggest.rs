@@ -31,7 +31,11 @@ pub(crate) fn nearest<'c>(
     if name.len() > 100 {
         return None;
     }
-    let limit = (name.chars().count() / 3).max(1);
+    // One letter can become any other by one change: only its case is a hint.
+    let limit = match name.chars().count() {
+        0 | 1 => 0,
+        n => (n / 3).max(1),
+    };
     let folded = name.to_lowercase().replace('-', "_");
     candidates
         .into_iter()
@@ -84,6 +88,7 @@ mod tests {
             Some("ref-cycles")
         );
         assert_eq!(nearest("a", ["A", "B"]), Some("A"));
+        assert_eq!(nearest("C", ["A", "B"]), None);
         assert_eq!(nearest("wholly different", ["open", "close"]), None);
     }
 

@@ -46,6 +46,11 @@ impl Cx {
         self.errors.borrow_mut().push(diagnostic);
     }
 
+    /// Takes over the errors of another file.
+    pub(crate) fn extend(&self, errors: Diagnostics) {
+        self.errors.borrow_mut().extend(errors.into_list());
+    }
+
     /// An error with one mark and one help line.
     pub(crate) fn error(
         &self,
@@ -106,7 +111,7 @@ impl Cx {
             near.map_or_else(String::new, |near| format!("did you mean `{near}`?")),
         );
         diagnostic = diagnostic.help(if valid.is_empty() {
-            format!("there is no {what} here")
+            "there is none here".to_owned()
         } else {
             format!("possible: {}", list(valid.iter().copied()))
         });
@@ -132,27 +137,27 @@ impl Cx {
         true
     }
 
-    /// The keys of the file's top that are required and absent.
+    /// The keys of the file's top that are required and absent, `format` always among them. To be
+    /// called when all tables were walked, since a key may stand in one of them.
     pub(crate) fn missing_at_top(&self, table: &Table<'_>, keys: &[&'static str]) {
-        for key in keys {
-            if table.get(key).is_none() && !self.misplaced.borrow().contains(key) {
-                table.missing(key);
-            }
+        let absent = |key: &str| table.get(key).is_none() && !self.misplaced.borrow().contains(key);
+        if absent("format") {
+            self.error(
+                Code::Format,
+                0..0,
+                "the file does not say which format it has",
+                "",
+                format!("begin the file with `format = {FORMAT}`"),
+            );
+        }
+        for key in keys.iter().filter(|key| absent(key)) {
+            table.missing(key);
         }
     }
 
-    /// Checks `format`; `false` if the rest of the file cannot be judged.
+    /// Checks the value of `format`; `false` if the rest of the file cannot be judged.
     pub(crate) fn format(&self, table: &Table<'_>) -> bool {
         let Some(value) = table.get("format") else {
-            if !self.misplaced.borrow().contains("format") {
-                self.error(
-                    Code::Format,
-                    0..0,
-                    "the file does not say which format it has",
-                    "",
-                    format!("begin the file with `format = {FORMAT}`"),
-                );
-            }
             return true;
         };
         let Some(number) = integer(value.get_ref()) else {
@@ -354,18 +359,25 @@ pub(crate) struct Table<'a> {
     table: &'a DeTable<'a>,
     pub(crate) span: Span,
     what: String,
+    /// Keys that misspelt ones were probably meant to be: their absence is no second error.
+    guessed: Vec<String>,
 }
 
 impl<'a> Table<'a> {
     /// The top of a file.
     pub(crate) fn top(cx: &'a Cx, table: &'a Spanned<DeTable<'a>>, what: &str) -> Self {
-        let this = Self {
+        let mut this = Self {
             cx,
             table: table.get_ref(),
             span: 0..0,
             what: what.to_owned(),
+            guessed: Vec::new(),
         };
-        this.unknown_keys(cx.top);
+        // A later format may have other keys; that it is later is the one error then.
+        let format = this.get("format").map(Spanned::get_ref);
+        if format.and_then(integer).unwrap_or(1) == i128::from(FORMAT) {
+            this.unknown_keys(cx.top);
+        }
         this
     }
 
@@ -381,17 +393,18 @@ impl<'a> Table<'a> {
             cx.wrong_type(value, &what, "a table");
             return None;
         };
-        let this = Self {
+        let mut this = Self {
             cx,
             table,
             span: value.span(),
             what,
+            guessed: Vec::new(),
         };
         this.unknown_keys(keys);
         Some(this)
     }
 
-    fn unknown_keys(&self, keys: &[&str]) {
+    fn unknown_keys(&mut self, keys: &[&str]) {
         for (key, _) in self.table {
             let name: &str = key.get_ref();
             if keys.contains(&name) {
@@ -400,6 +413,8 @@ impl<'a> Table<'a> {
             if self.cx.misplaced(name, key.span(), &self.what) {
                 continue;
             }
+            self.guessed
+                .extend(nearest(name, keys.iter().copied()).map(str::to_owned));
             self.cx.unknown(
                 Code::UnknownKey,
                 key.span(),
@@ -422,12 +437,20 @@ impl<'a> Table<'a> {
     }
 
     pub(crate) fn missing(&self, key: &str) {
+        if self.guessed.iter().any(|guess| guess == key) {
+            return;
+        }
+        let form = match key {
+            "pmu" => "[pmu]".to_owned(),
+            "cpu" => "[[cpu]]".to_owned(),
+            _ => format!("{key} = ..."),
+        };
         self.cx.error(
             Code::MissingKey,
             self.span.clone(),
             format!("{} has no `{key}`", self.what),
             "",
-            format!("add `{key} = ...`"),
+            format!("add `{form}`"),
         );
     }
 

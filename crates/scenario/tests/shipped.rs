@@ -8,8 +8,8 @@ use std::{
 
 use abi::rows::Row;
 use scenario::{
-    Library, Source, Texts, parse_known, parse_machine, parse_scenario, parse_scheduler, resolve,
-    scheduler_by_name, schema::Kind,
+    Code, Library, Source, Texts, parse_known, parse_machine, parse_scenario, parse_scheduler,
+    resolve, scheduler_by_name, schema::Kind,
 };
 
 fn root() -> PathBuf {
@@ -70,6 +70,11 @@ fn schedulers() {
         let scheduler = parse_scheduler(&source(file), &library).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(&scheduler.name, name);
         assert_eq!(scheduler_by_name(name, &library).unwrap(), scheduler);
+        let alone = Source::new("inlined", scheduler.to_toml());
+        assert_eq!(
+            parse_scheduler(&alone, &Texts::default()).unwrap(),
+            scheduler
+        );
         Kind::Scheduler.fits(&file.1).unwrap();
     }
 }
@@ -102,14 +107,7 @@ fn named_versions_are_whole() {
 
 #[test]
 fn scenarios() {
-    let mut library = library();
-    // Stands in until the file of this name is there.
-    library.machines.entry("skylake".to_owned()).or_insert_with(|| {
-        let text = "format = 1\nname = \"skylake\"\nvendor = \"intel\"\ntiming = \"unit\"\n\
-                    skid_max = 0\nmax_samples_per_tick = 1\n[pmu]\nversion = 4\ngp_counters = 4\n\
-                    gp_width = 48\nfixed_counters = 3\nfixed_width = 48\nfull_width_writes = true\n";
-        ("skylake".to_owned(), text.to_owned())
-    });
+    let library = library();
     let files = files(&root().join("sim-configs/scenarios"));
     assert!(files.contains_key("review/p4-init-dup-master"));
     for file in files.values() {
@@ -153,4 +151,55 @@ fn schemas_are_current() {
             kind.file()
         );
     }
+}
+
+/// The reference describes every key, operation, word and error code.
+#[test]
+fn the_reference_is_complete() {
+    let text = std::fs::read_to_string(root().join("docs/scenarios.md")).unwrap();
+    for kind in Kind::ALL {
+        let schema: serde_json::Value = serde_json::from_str(&kind.schema()).unwrap();
+        let empty = serde_json::Map::new();
+        let definitions = schema["definitions"].as_object().unwrap_or(&empty);
+        for object in std::iter::once(&schema).chain(definitions.values()) {
+            for key in object["properties"].as_object().unwrap_or(&empty).keys() {
+                assert!(text.contains(&format!("`{key}`")), "{key} is not described");
+            }
+            for word in object["oneOf"].as_array().into_iter().flatten() {
+                if let Some(word) = word["const"].as_str() {
+                    assert!(
+                        text.contains(&format!("`{word}`")),
+                        "{word} is not described"
+                    );
+                }
+            }
+        }
+    }
+    for code in Code::ALL {
+        assert!(text.contains(code.id()), "{code} is not described");
+    }
+}
+
+/// The sample of the reference is the file it says it is, and every other piece of TOML parses.
+#[test]
+fn samples_of_the_reference() {
+    let text = std::fs::read_to_string(root().join("docs/scenarios.md")).unwrap();
+    let mut blocks = 0;
+    for block in text.split("```toml\n").skip(1) {
+        let (block, _) = block.split_once("```").unwrap();
+        blocks += 1;
+        let source = Source::new("docs/scenarios.md", block);
+        let library = library();
+        let read = if block.contains("machine = ") {
+            parse_scenario(&source).and_then(|s| resolve(&source, &s, &library).map(drop))
+        } else if block.contains("[rows]") {
+            parse_scheduler(&source, &library).map(drop)
+        } else if block.contains("[[known]]") {
+            parse_known(&source).map(drop)
+        } else {
+            parse_machine(&source).map(drop)
+        };
+        read.unwrap_or_else(|errors| panic!("{errors}"));
+    }
+    assert!(blocks >= 4, "{blocks} samples");
 }

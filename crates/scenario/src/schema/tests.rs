@@ -2,7 +2,7 @@
 //! The derived shapes agree with what is read.
 
 use super::*;
-use crate::{Op, known, machine, parse, parse_event, scheduler};
+use crate::{Op, known, machine, parse, parse_event, parse_expect, parse_point, scheduler};
 
 fn keys(kind: Kind, definition: Option<&str>) -> Vec<String> {
     let schema: serde_json::Value = serde_json::from_str(&kind.schema()).unwrap();
@@ -34,11 +34,11 @@ fn keys_agree() {
     assert_eq!(scenario(Some("EventShape")), sorted(parse_event::KEYS));
     assert_eq!(scenario(Some("CpuShape")), sorted(parse::CPU));
     assert_eq!(scenario(Some("SweepShape")), sorted(parse::SWEEP));
-    assert_eq!(scenario(Some("ExpectShape")), sorted(parse::EXPECT));
-    assert_eq!(scenario(Some("CauseShape")), sorted(parse::CAUSE));
-    assert_eq!(scenario(Some("InjectShape")), sorted(parse::INJECT));
-    assert_eq!(scenario(Some("PointShape")), sorted(parse::POINT));
-    assert_eq!(scenario(Some("ExactShape")), sorted(parse::EXACT));
+    assert_eq!(scenario(Some("ExpectShape")), sorted(parse_expect::EXPECT));
+    assert_eq!(scenario(Some("CauseShape")), sorted(parse_expect::CAUSE));
+    assert_eq!(scenario(Some("InjectShape")), sorted(parse_point::INJECT));
+    assert_eq!(scenario(Some("PointShape")), sorted(parse_point::POINT));
+    assert_eq!(scenario(Some("ExactShape")), sorted(parse_point::EXACT));
     assert_eq!(keys(Kind::Machine, None), sorted(machine::TOP));
     assert_eq!(keys(Kind::Machine, Some("PmuShape")), sorted(machine::PMU));
     assert_eq!(keys(Kind::Scheduler, None), sorted(scheduler::TOP));

@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The shapes of the files. Their doc comments are what editors show.
+
+use std::collections::BTreeMap;
+
+use abi::rows::Row;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+macro_rules! shapes {
+    ($($(#[$doc:meta])* struct $name:ident { $($(#[$field_doc:meta])* $field:ident: $ty:ty,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Deserialize, JsonSchema)]
+            #[serde(deny_unknown_fields)]
+            #[allow(dead_code, reason = "only the shape is used; one shape is empty")]
+            pub(super) struct $name { $($(#[$field_doc])* $field: $ty,)* }
+        )*
+    };
+}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* enum $name:ident { $($(#[$word_doc:meta])* $word:ident = $text:literal,)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Deserialize, JsonSchema)]
+            pub(super) enum $name { $($(#[$word_doc])* #[serde(rename = $text)] $word,)* }
+        )*
+    };
+}
+
+shapes! {
+    /// A scenario: events, a program for each CPU, what NMIs are injected, and what is expected of
+    /// each scheduler.
+    struct ScenarioFile {
+        /// Version of the format: 1.
+        #[schemars(range(min = 1, max = 1))]
+        format: u64,
+        /// One line for lists and reports.
+        title: String,
+        /// Where the scenario comes from.
+        source: Option<String>,
+        /// Name of a machine in sim-configs/machines.
+        machine: String,
+        /// The events. They exist from their `open` step on.
+        event: Option<Vec<EventShape>>,
+        /// One program for each CPU, from CPU 0.
+        #[schemars(length(min = 1, max = 4))]
+        cpu: Vec<CpuShape>,
+        /// Try every instruction boundary of one step.
+        sweep: Option<SweepShape>,
+        /// Fixed NMIs.
+        inject: Option<Vec<InjectShape>>,
+        /// What is expected, by name of the scheduler.
+        expect: Option<BTreeMap<String, ExpectShape>>,
+    }
+
+    /// An event, as perf_event_open(2) takes it.
+    struct EventShape {
+        /// Its name in this file, in points and in reports.
+        id: String,
+        /// Copy the keys of this event, declared above; keys written here replace them.
+        like: Option<String>,
+        /// What it counts.
+        kind: Option<KindShape>,
+        /// Occurrences per sample; 0 or absent for a counting event, at least 2 for `inject`.
+        sample_period: Option<u64>,
+        /// What a read returns: the event alone, or its group. Default: single.
+        read: Option<ReadWord>,
+        /// Id of the group leader, or `none`.
+        group: Option<String>,
+        /// `cpu` (default): the CPU's context; `current`: the task that opens it; or a task's name.
+        task: Option<String>,
+        /// The CPU it counts on. Default: the one that opens it.
+        cpu: Option<u32>,
+        /// Opened disabled.
+        disabled: Option<bool>,
+        /// Must always be on the PMU.
+        pinned: Option<bool>,
+        /// Its group alone may be on the PMU.
+        exclusive: Option<bool>,
+        /// Children of the task inherit it.
+        inherit: Option<bool>,
+        /// Does not count at CPL 3.
+        exclude_user: Option<bool>,
+        /// Does not count at CPL 0.
+        exclude_kernel: Option<bool>,
+        /// Map its ring buffer when it is opened. Default: exactly if it samples. Without one the
+        /// kernel emits no samples.
+        buffer: Option<bool>,
+        /// What an overflow runs: `output` (default) writes a sample, `{ read_local = ID }` reads
+        /// another event, as a BPF program would.
+        on_overflow: Option<OverflowShape>,
+    }
+
+    /// A raw event select.
+    struct RawShape {
+        /// Event code, unit mask, EDGE, ANY, INV, CMASK.
+        raw: u32,
+    }
+
+    /// Read another event on overflow.
+    struct ReadLocalShape {
+        /// Its id.
+        read_local: String,
+    }
+
+    /// What one CPU does.
+    struct CpuShape {
+        /// Its steps, in order.
+        program: Vec<StepShape>,
+    }
+
+    /// Try every instruction boundary of one step.
+    struct SweepShape {
+        /// Label of the step: a system call, a switch, a tick or an exit.
+        step: String,
+        /// Who sends the NMI.
+        source: SourceShape,
+        /// NMIs in one run. Default: 1.
+        #[schemars(range(min = 1, max = 8))]
+        nmis: Option<u32>,
+    }
+
+    /// A fixed NMI; exactly one of `pmi`, `late` and `external`.
+    struct InjectShape {
+        /// Overflow of this injector at the boundary.
+        pmi: Option<String>,
+        /// Overflow of this injector shortly before the boundary; the PMI lands on it.
+        late: Option<String>,
+        /// An NMI from elsewhere; it reads this event, to which a `probe` step attached it.
+        external: Option<String>,
+        /// The boundary.
+        at: PointShape,
+    }
+
+    /// An instruction boundary; exactly one of `exact`, `code`, `before` and `after`.
+    struct PointShape {
+        /// By number: for one image only.
+        exact: Option<ExactShape>,
+        /// By place in the code: `symbol` or `symbol+0x3c`.
+        code: Option<String>,
+        /// Before an access outside NMI handlers: `write A.dup_count`, `read master_count`.
+        before: Option<String>,
+        /// Behind such an access.
+        after: Option<String>,
+        /// Which pass over the place, or which such access, from 1. Default: 1.
+        #[schemars(range(min = 1))]
+        hit: Option<u32>,
+        /// Label of the step it counts within. Default: the whole run.
+        step: Option<String>,
+        /// The function the access happens in: a row of the scheduler table.
+        row: Option<String>,
+        /// The CPU. Default: any.
+        cpu: Option<u32>,
+    }
+
+    /// A boundary by number.
+    struct ExactShape {
+        /// The CPU.
+        cpu: u32,
+        /// Boundaries of that CPU since reset.
+        ordinal: u64,
+        /// Instruction pointer there, to be checked.
+        rip: Option<u64>,
+    }
+
+    /// What is expected of a scheduler.
+    struct ExpectShape {
+        /// Causes of the run without NMI.
+        baseline: Option<Vec<CauseShape>>,
+        /// Causes that an NMI brings: each must occur, and no other.
+        violates: Option<Vec<CauseShape>>,
+        /// The bad boundaries must be all boundaries of the windows. Default: false.
+        exact: Option<bool>,
+    }
+
+    /// A set of causes: whatever is given must match.
+    struct CauseShape {
+        /// Who reports it.
+        oracle: OracleWord,
+        /// Id of the event whose value or state is wrong.
+        event: Option<String>,
+        /// The row it happens in.
+        row: Option<String>,
+        /// Last access before and first access behind the bad boundaries:
+        /// `["init_dup_master: write master_count", "init_dup_master: write dup_count"]`.
+        window: Option<[String; 2]>,
+        /// The violating access by symbol, for causes without an NMI.
+        place: Option<String>,
+    }
+
+    /// A machine.
+    struct MachineFile {
+        /// Version of the format: 1.
+        #[schemars(range(min = 1, max = 1))]
+        format: u64,
+        /// Its name; also that of its file.
+        name: String,
+        /// Whose PMU it has.
+        vendor: VendorWord,
+        /// What a retired instruction costs.
+        timing: TimingWord,
+        /// Instructions that a late PMI may land behind its overflow.
+        skid_max: u32,
+        /// Samples of one event per tick before it is throttled.
+        #[schemars(range(min = 1))]
+        max_samples_per_tick: u64,
+        /// The counter bank.
+        pmu: PmuShape,
+    }
+
+    /// The counter bank, as CPUID leaf 0AH and IA32_PERF_CAPABILITIES describe it.
+    struct PmuShape {
+        /// Version of architectural performance monitoring.
+        #[schemars(range(min = 2, max = 5))]
+        version: u8,
+        /// General-purpose counters.
+        #[schemars(range(min = 1, max = 8))]
+        gp_counters: u8,
+        /// Their width in bits.
+        #[schemars(range(min = 32, max = 64))]
+        gp_width: u8,
+        /// Fixed-function counters.
+        #[schemars(range(min = 0, max = 4))]
+        fixed_counters: u8,
+        /// Their width in bits.
+        #[schemars(range(min = 32, max = 64))]
+        fixed_width: u8,
+        /// The IA32_A_PMCx addresses write the whole width.
+        full_width_writes: bool,
+    }
+
+    /// A scheduler: which version of each sharing function the guest runs.
+    struct SchedulerFile {
+        /// Version of the format: 1.
+        #[schemars(range(min = 1, max = 1))]
+        format: u64,
+        /// Its name; also that of its file.
+        name: String,
+        /// Scheduler whose rows are the defaults. Without one they are those of `none`.
+        base: Option<String>,
+        /// The rows.
+        rows: Option<RowsShape>,
+    }
+
+    /// Bugs that are real but not this project's to fix.
+    struct KnownFile {
+        /// Version of the format: 1.
+        #[schemars(range(min = 1, max = 1))]
+        format: u64,
+        /// The findings.
+        known: Option<Vec<KnownShape>>,
+    }
+
+    /// A known finding: matched by where it happens (`window` or `place`), not by its symptom.
+    struct KnownShape {
+        /// Who reports it.
+        oracle: OracleWord,
+        /// The row or function it happens in.
+        row: String,
+        /// Last access before and first access behind the bad boundaries.
+        window: Option<[String; 2]>,
+        /// The violating access by symbol.
+        place: Option<String>,
+        /// Under which read guards it exists.
+        #[schemars(length(min = 1))]
+        read_guard: Vec<GuardWord>,
+        /// What reaches it.
+        #[schemars(length(min = 1))]
+        reaches: Vec<ReachWord>,
+        /// Schedulers it is known for. Default: all.
+        schedulers: Option<Vec<String>>,
+        /// Why it happens.
+        reason: String,
+        /// Where that can be read.
+        source: String,
+    }
+
+    /// Open an event, and map its ring buffer if it has one.
+    struct OpenStep { #[doc = "The event."] open: String, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// Close an event.
+    struct CloseStep { #[doc = "The event."] close: String, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// PERF_EVENT_IOC_ENABLE.
+    struct EnableStep { #[doc = "The event."] enable: String, #[doc = "The whole group."] group: Option<bool>, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// PERF_EVENT_IOC_DISABLE.
+    struct DisableStep { #[doc = "The event."] disable: String, #[doc = "The whole group."] group: Option<bool>, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// PERF_EVENT_IOC_RESET.
+    struct ResetStep { #[doc = "The event."] reset: String, #[doc = "The whole group."] group: Option<bool>, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// PERF_EVENT_IOC_REFRESH.
+    struct RefreshStep { #[doc = "The event and the overflows left."] refresh: RefreshShape, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// The argument of `refresh`.
+    struct RefreshShape { #[doc = "The event."] event: String, #[doc = "Overflows until it disables itself."] n: u32, }
+    /// Read an event.
+    struct ReadStep { #[doc = "The event."] read: String, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// Run user instructions.
+    struct WorkStep { #[doc = "About how many."] work: u64, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// Another task runs on this CPU from here on.
+    struct SwitchStep { #[doc = "Its name, or `idle`."] switch: String, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// A timer tick on this CPU.
+    struct TickStep { #[doc = "Always `{}`."] tick: NoArgument, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// The guest's clock advances.
+    struct AdvanceStep { #[doc = "Nanoseconds."] advance: u64, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// Map the ring buffer of an event with `buffer = false`.
+    struct MmapStep { #[doc = "The event."] mmap: String, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// An NMI that the PMU does not claim reads this event.
+    struct ProbeStep { #[doc = "The event."] probe: String, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// The program ends.
+    struct ExitStep { #[doc = "Always `{}`."] exit: NoArgument, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// An empty table.
+    struct NoArgument {}
+}
+
+words! {
+    /// What an event counts.
+    enum KindWord {
+        /// Only what decisions deliver.
+        Inject = "inject",
+        /// Instructions retired.
+        Instructions = "instructions",
+        /// Core cycles.
+        Cycles = "cycles",
+        /// Reference cycles.
+        RefCycles = "ref-cycles",
+        /// Branches retired.
+        Branches = "branches",
+        /// Mispredicted branches.
+        BranchMisses = "branch-misses",
+    }
+
+    /// What a read returns.
+    enum ReadWord {
+        /// The event alone.
+        Single = "single",
+        /// The whole group.
+        Group = "group",
+    }
+
+    /// What an overflow runs.
+    enum OverflowWord {
+        /// A sample into the ring buffer.
+        Output = "output",
+    }
+
+    /// An oracle.
+    enum OracleWord {
+        /// A value against the ideal count.
+        Count = "count",
+        /// Values that one reader sees never fall.
+        Monotony = "monotony",
+        /// Counters and masters belong to whom they should.
+        Ownership = "ownership",
+        /// Only the documented state transitions.
+        State = "state",
+        /// WARN, BUG, a fault, a stack overflow.
+        Warn = "warn",
+        /// Access to freed memory.
+        Freed = "freed",
+        /// A handler or spin that does not end.
+        Progress = "progress",
+        /// Compatible events hold one counter.
+        Sharing = "sharing",
+    }
+
+    /// A vendor.
+    enum VendorWord {
+        /// Intel architectural performance monitoring.
+        Intel = "intel",
+    }
+
+    /// A timing model.
+    enum TimingWord {
+        /// One cycle for each instruction.
+        Unit = "unit",
+    }
+
+    /// A read guard.
+    enum GuardWord {
+        /// As in Linux 5.5.
+        V5_5 = "v5.5",
+        /// As in Linux 5.9.
+        V5_9 = "v5.9",
+    }
+
+    /// What reaches a finding.
+    enum ReachWord {
+        /// A PMI at the boundary.
+        Pmi = "pmi",
+        /// A PMI that lands late.
+        Late = "late",
+        /// An NMI from elsewhere.
+        External = "external",
+    }
+}
+
+/// Who sends the NMI.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum SourceShape {
+    /// Overflow of this injector at the boundary.
+    Pmi(#[expect(dead_code, reason = "only the shape is used")] String),
+    /// Overflow of this injector shortly before the boundary; the PMI lands on it.
+    Late(#[expect(dead_code, reason = "only the shape is used")] String),
+    /// An NMI from elsewhere; it reads this event, to which a `probe` step attached it.
+    External(#[expect(dead_code, reason = "only the shape is used")] String),
+}
+
+macro_rules! either {
+    ($($(#[$doc:meta])* enum $name:ident { $($variant:ident($ty:ty),)* })*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Deserialize, JsonSchema)]
+            #[serde(untagged)]
+            #[expect(dead_code, reason = "only the shape is used")]
+            pub(super) enum $name { $($variant($ty),)* }
+        )*
+    };
+}
+
+either! {
+    /// What an event counts: a word or a raw event select.
+    enum KindShape { Word(KindWord), Raw(RawShape), }
+    /// What an overflow runs.
+    enum OverflowShape { Word(OverflowWord), ReadLocal(ReadLocalShape), }
+    /// One operation, and a label if sweeps or points mean it.
+    enum StepShape {
+        Open(OpenStep), Close(CloseStep), Enable(EnableStep), Disable(DisableStep),
+        Reset(ResetStep), Refresh(RefreshStep), Read(ReadStep), Work(WorkStep),
+        Switch(SwitchStep), Tick(TickStep), Advance(AdvanceStep), Mmap(MmapStep),
+        Probe(ProbeStep), Exit(ExitStep),
+    }
+    /// A version's name, or a switch.
+    enum RowShape { Word(String), Switch(bool), }
+}
+
+/// The rows, made from the table that the guest is built with.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(super) struct RowsShape(
+    #[expect(dead_code, reason = "only the shape is used")] BTreeMap<String, RowShape>,
+);
+
+impl JsonSchema for RowsShape {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Rows".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let rows: serde_json::Map<String, serde_json::Value> = Row::ALL
+            .into_iter()
+            .map(|row| {
+                let mut values: Vec<serde_json::Value> =
+                    row.values().iter().map(|v| (*v).into()).collect();
+                if row.values() == ["false", "true"] {
+                    values.extend([false.into(), true.into()]);
+                }
+                (row.name().to_owned(), serde_json::json!({ "enum": values }))
+            })
+            .collect();
+        json_schema!({
+            "description": "A version for each function, true or false for a switch.",
+            "type": "object",
+            "properties": rows,
+            "additionalProperties": false,
+        })
+    }
+}
