@@ -45,6 +45,8 @@ pub struct Perf<H: Hardware> {
     pub tasks: [UnsafeCell<TaskSlot>; CPUS_MAX + TASKS_MAX],
     /// Open file descriptors: null, reserved (dangling), or an event.
     pub files: [Once<*mut PerfEvent>; FDS_MAX],
+    /// All descriptors from here on were never used.
+    pub files_end: Once<usize>,
     /// Event that an NMI reads which the PMU does not claim, or null.
     pub nmi_probe: Once<*mut PerfEvent>,
     /// Event numbers given out so far (`perf_event_id`).
@@ -70,6 +72,7 @@ impl<H: Hardware> Perf<H> {
             percpu: [const { UnsafeCell::new(PerfPercpu::new()) }; CPUS_MAX],
             tasks: [const { UnsafeCell::new(TaskSlot::new()) }; CPUS_MAX + TASKS_MAX],
             files: [const { Once::new(ptr::null_mut()) }; FDS_MAX],
+            files_end: Once::new(0),
             nmi_probe: Once::new(ptr::null_mut()),
             event_id_last: AtomicU64::new(0),
             arena: Arena::new(),

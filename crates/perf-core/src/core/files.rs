@@ -28,6 +28,9 @@ impl<H: Hardware> Perf<H> {
         for fd in FD_FIRST..FDS_MAX {
             if self.files[fd].read().is_null() {
                 self.files[fd].write(RESERVED);
+                if fd >= self.files_end.read() {
+                    self.files_end.write(fd + 1);
+                }
                 return fd as i32;
             }
         }
@@ -170,13 +173,13 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: the core's rule.
         unsafe {
             let ctx = (*event).ctx;
-            self.perf_mmap_close(event);
             self.perf_remove_from_context(event, DETACH_GROUP);
             let flags = self.ctx_lock_irq(ctx);
             // Nothing refers to it any more but readers that do not look at the context.
             (*event).state.write(state::DEAD);
             self.ctx_unlock_irq(ctx, flags);
             self.drop_readers(event);
+            self.perf_mmap_close(event);
             // _free_event
             self.irq_work_sync(event);
             self.free_event(event);
@@ -190,7 +193,7 @@ impl<H: Hardware> Perf<H> {
         if ptr::eq(self.nmi_probe.read(), event) {
             self.nmi_probe.write(ptr::null_mut());
         }
-        for file in &self.files {
+        for file in &self.files[..self.files_end.read()] {
             let reader = file.read();
             if reader.is_null() || ptr::eq(reader, RESERVED) {
                 continue;

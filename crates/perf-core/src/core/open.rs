@@ -13,9 +13,9 @@ use crate::hw::Hardware;
 use crate::perf::Perf;
 use crate::types::{OverflowHandler, PerfEvent, Task, attach, state};
 
+use super::attr_flag;
 use super::errno::{E2BIG, EINVAL, EMFILE, ENOMEM, EOPNOTSUPP, ESRCH};
-use super::output::{read_size, sample, sample_size};
-use super::{attr_flag, is_sampling_event};
+use super::output::{HEADER_SIZE, read_size, sample, sample_size};
 
 /// `PERF_ATTR_SIZE_VER0`.
 const ATTR_SIZE_VER0: u32 = 64;
@@ -57,17 +57,25 @@ unsafe fn perf_copy_attr(user: *const Attr) -> Result<Attr, i32> {
         if !(ATTR_SIZE_VER0..=4096).contains(&size) {
             return Err(-E2BIG);
         }
+        // copy_struct_from_user; whole words first, a store for each byte is many boundaries.
+        let size = size as usize;
         let from = user.cast::<u8>();
         let to = (&raw mut attr).cast::<u8>();
-        for at in 0..size as usize {
-            let byte = from.add(at).read_volatile();
-            if at < size_of::<Attr>() {
-                to.add(at).write(byte);
-            } else if byte != 0 {
+        let known = size.min(size_of::<Attr>());
+        let words = known / 8;
+        for word in 0..words {
+            let value = from.cast::<u64>().add(word).read_unaligned();
+            to.cast::<u64>().add(word).write_unaligned(value);
+        }
+        for at in words * 8..known {
+            to.add(at).write(from.add(at).read());
+        }
+        for at in known..size {
+            if from.add(at).read() != 0 {
                 return Err(-E2BIG);
             }
         }
-        attr.size = size.min(Attr::SIZE);
+        attr.size = known as u32;
     }
     if attr.sample_type >= SAMPLE_MAX || attr.read_format & !FORMATS != 0 {
         return Err(-EINVAL);
@@ -220,9 +228,11 @@ impl<H: Hardware> Perf<H> {
         unsafe {
             let nr = (*(*event).group_leader).nr_siblings.read() as u32 + 1;
             let read = read_size((*event).attr.read_format, nr);
-            // SAMPLE_READ or not: the limit is the same in the kernel's sum.
-            let sample = sample_size((*event).attr.sample_type | SAMPLE_READ, read);
-            read + sample < 16 * 1024
+            let kind = (*event).attr.sample_type;
+            let fields = sample_size(kind & !SAMPLE_READ, 0);
+            // perf_event__id_header_size
+            let id_fields = sample_size(kind & sample::ID_ALL, 0);
+            read + fields + id_fields + (HEADER_SIZE as u32) < 16 * 1024
         }
     }
 
@@ -292,7 +302,6 @@ impl<H: Hardware> Perf<H> {
                 self.poison_event(event);
                 return Err(err);
             }
-            debug_assert!(!is_sampling_event(event) || (*hwc).sample_period != 0);
             Ok(event)
         }
     }

@@ -33,6 +33,8 @@ pub(crate) mod sample {
     pub(crate) const STREAM_ID: u64 = 1 << 9;
     /// The event's number again, at a fixed place.
     pub(crate) const IDENTIFIER: u64 = 1 << 16;
+    /// What names the source of a record (`sample_id_all`).
+    pub(crate) const ID_ALL: u64 = TID | TIME | ID | CPU | STREAM_ID | IDENTIFIER;
     /// All of the above and `SAMPLE_READ`.
     pub(crate) const SUPPORTED: u64 =
         TID | TIME | ADDR | super::SAMPLE_READ | ID | CPU | PERIOD | STREAM_ID | IDENTIFIER;
@@ -45,7 +47,7 @@ const RECORD_UNTHROTTLE: u32 = 6;
 /// `PERF_RECORD_SAMPLE`.
 const RECORD_SAMPLE: u32 = 9;
 /// Bytes of a record's header.
-const HEADER_SIZE: u64 = 8;
+pub(crate) const HEADER_SIZE: u64 = 8;
 
 /// Bytes of a `read(2)` by format and number of siblings (`__perf_event_read_size`).
 pub(crate) fn read_size(format: u64, nr_siblings: u32) -> u32 {

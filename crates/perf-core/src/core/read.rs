@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Reading counts: `read(2)` of events and groups, and `perf_event_read_local`.
 
-use core::mem::offset_of;
+use core::mem::{MaybeUninit, offset_of};
 use core::ptr;
 
 use abi::guest_call::Reader;
@@ -232,15 +232,18 @@ impl<H: Hardware> Perf<H> {
             if words > GROUP_WORDS_MAX {
                 return -i64::from(ENOMEM);
             }
-            let mut values = [0_u64; GROUP_WORDS_MAX];
-            values[0] = 1 + (*leader).nr_siblings.read() as u64;
-            let mut ret = self.perf_read_group_add(leader, format, values.as_mut_ptr());
+            // Zeroed as far as they are used only: a big store is many boundaries.
+            let mut room = [const { MaybeUninit::<u64>::uninit() }; GROUP_WORDS_MAX];
+            let values = room.as_mut_ptr().cast::<u64>();
+            values.write_bytes(0, words);
+            *values = 1 + (*leader).nr_siblings.read() as u64;
+            let mut ret = self.perf_read_group_add(leader, format, values);
             for child in Entries::<PerfEvent>::new(
                 &raw const (*leader).child_list,
                 offset_of!(PerfEvent, child_list),
             ) {
                 if ret == 0 {
-                    ret = self.perf_read_group_add(child, format, values.as_mut_ptr());
+                    ret = self.perf_read_group_add(child, format, values);
                 }
             }
             if ret != 0 {
@@ -254,18 +257,18 @@ impl<H: Hardware> Perf<H> {
             let step = 1 + usize::from(format & FORMAT_ID != 0);
             let mut at = 0;
             while at < times.min(words) {
-                buf.add(at).write_volatile(values[at]);
+                buf.add(at).write_volatile(*values.add(at));
                 at += 1;
             }
             let mut member = leader;
             let mut rest = siblings(leader);
             while at < words {
-                buf.add(at).write_volatile(values[at]);
+                buf.add(at).write_volatile(*values.add(at));
                 if !member.is_null() {
-                    self.hw.value(member, values[at], Reader::ReadGroup);
+                    self.hw.value(member, *values.add(at), Reader::ReadGroup);
                 }
                 if step == 2 && at + 1 < words {
-                    buf.add(at + 1).write_volatile(values[at + 1]);
+                    buf.add(at + 1).write_volatile(*values.add(at + 1));
                 }
                 at += step;
                 member = rest.next().unwrap_or(ptr::null_mut());

@@ -118,7 +118,7 @@ impl<H: Hardware> Perf<H> {
             };
             if lost != 0 {
                 handle.put(record_header(RECORD_LOST, 0, LOST_SIZE));
-                handle.put((*event).id);
+                handle.put((*target).id);
                 handle.put(state.lost.xchg(&self.hw, 0) as u64);
             }
             Some(handle)

@@ -24,10 +24,10 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: this CPU's own variable, interrupts off.
         unsafe {
             let depth = (*cpuctx).pmu_disable_count;
+            (*cpuctx).pmu_disable_count = depth + 1;
             if depth == 0 {
                 self.x86_pmu_disable();
             }
-            (*cpuctx).pmu_disable_count = depth + 1;
         }
     }
 

@@ -23,6 +23,7 @@ mod v10;
 use core::mem::offset_of;
 
 use abi::rows::Row;
+use abi::syscall::Attr;
 
 use crate::hw::Hardware;
 use crate::list::Entries;
@@ -304,6 +305,10 @@ impl<H: Hardware> Perf<H> {
     pub unsafe fn perf_event_pause(&self, event: *mut PerfEvent, reset: bool) -> u64 {
         // SAFETY: the core's rule.
         unsafe {
+            self.warn_on(
+                (*event).attr.flags & Attr::INHERIT != 0,
+                "perf_event_pause: children go on",
+            );
             self.perf_event_disable(event);
             let value = (*event).count.read() as u64;
             if reset {
