@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Decoded instructions, found by address and ring. Ops of straight-line code stand one behind the
-//! other; each knows the op behind it and, for a direct branch, the op at its target, so that a
-//! look-up is the exception.
+//! other, and a direct branch knows the op at its target, so that a look-up is the exception. Each
+//! op's tag is compared before it runs: a wrong guess costs a look-up, never a wrong result.
 
 use crate::cpu::canonical;
 use crate::decode::{self, Decoded};
@@ -12,16 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// Ops decoded in one go.
-const RUN_MAX: usize = 64;
+const RUN_MAX: usize = 256;
 /// Tags of a page: two rings.
 const SLOTS: usize = 2 * PAGE as usize;
-
-/// Which op refers to one that is not decoded yet.
-#[derive(Debug, Clone, Copy)]
-enum Link {
-    Next(u32),
-    Target(u32),
-}
 
 /// Decoded instructions of one [`Memory`]; several cores may share it. A cache must stay with the
 /// memory it was first used with (or get [`DecodeCache::clear`]ed).
@@ -30,7 +23,10 @@ pub struct DecodeCache {
     pub(crate) ops: Vec<Op>,
     pages: Vec<Option<Box<[u32; SLOTS]>>>,
     pub(crate) version: u64,
-    links: BTreeMap<u32, Vec<Link>>,
+    /// Branches that wait for the op at this tag.
+    links: BTreeMap<u32, Vec<u32>>,
+    /// Further ops with a tag: a run goes on over instructions that another run holds already.
+    copies: BTreeMap<u32, Vec<u32>>,
     watched: BTreeSet<u64>,
     /// What the ops at watched addresses really do.
     real: BTreeMap<u32, Handler>,
@@ -55,7 +51,7 @@ impl Default for DecodeCache {
 const NO_OP: Op = Op {
     run: misc::undefined,
     tag: u32::MAX,
-    next: 0,
+    target: 0,
     disp: 0,
     imm: 0,
     len: 0,
@@ -76,6 +72,7 @@ impl DecodeCache {
             pages: Vec::new(),
             version: 0,
             links: BTreeMap::new(),
+            copies: BTreeMap::new(),
             watched: BTreeSet::new(),
             real: BTreeMap::new(),
         }
@@ -86,6 +83,7 @@ impl DecodeCache {
         self.ops.truncate(1);
         self.pages.clear();
         self.links.clear();
+        self.copies.clear();
         self.real.clear();
         self.version = 0;
     }
@@ -93,10 +91,8 @@ impl DecodeCache {
     /// Makes [`crate::step()`] answer [`crate::Step::Watch`] at `rip`, in any ring.
     pub fn watch(&mut self, rip: u64) {
         if self.watched.insert(rip) {
-            for tag in tags(rip) {
-                if let Some(index) = self.find(tag) {
-                    self.arm(index);
-                }
+            for index in self.all_at(rip) {
+                self.arm(index);
             }
         }
     }
@@ -104,10 +100,8 @@ impl DecodeCache {
     /// Ends [`DecodeCache::watch`].
     pub fn unwatch(&mut self, rip: u64) {
         if self.watched.remove(&rip) {
-            for tag in tags(rip) {
-                if let Some(index) = self.find(tag)
-                    && let Some(run) = self.real.remove(&index)
-                {
+            for index in self.all_at(rip) {
+                if let Some(run) = self.real.remove(&index) {
                     self.ops[index as usize].run = run;
                 }
             }
@@ -118,6 +112,18 @@ impl DecodeCache {
     #[must_use]
     pub fn is_watched(&self, rip: u64) -> bool {
         self.watched.contains(&rip)
+    }
+
+    /// Every op at an address.
+    fn all_at(&self, rip: u64) -> Vec<u32> {
+        let mut all = Vec::new();
+        if rip < crate::SIZE_MAX {
+            for tag in [tag(rip, false), tag(rip, true)] {
+                all.extend(self.find(tag));
+                all.extend(self.copies.get(&tag).into_iter().flatten());
+            }
+        }
+        all
     }
 
     fn arm(&mut self, index: u32) {
@@ -199,19 +205,10 @@ impl DecodeCache {
             if decode::is_direct_branch(&op) {
                 let target = behind.wrapping_add(op.imm());
                 if target < mem.size() {
-                    self.link(Link::Target(index), tag(target, user));
+                    self.link(index, tag(target, user));
                 }
             }
-            if behind >= mem.size() {
-                break;
-            }
-            let done = ends
-                || n + 1 == RUN_MAX
-                || behind / PAGE != start / PAGE
-                || self.find(tag(behind, user)).is_some();
-            // A call's `next` is where it returns to.
-            self.link(Link::Next(index), tag(behind, user));
-            if done {
+            if ends || behind >= mem.size() {
                 break;
             }
             rip = behind;
@@ -227,27 +224,25 @@ impl DecodeCache {
             self.pages.resize_with(page + 1, || None);
         }
         let slots = self.pages[page].get_or_insert_with(|| Box::new([0; SLOTS]));
-        slots[op.tag as usize % SLOTS] = index;
-        for link in self.links.remove(&op.tag).unwrap_or_default() {
-            self.join(link, index);
+        let slot = &mut slots[op.tag as usize % SLOTS];
+        if *slot == 0 {
+            *slot = index;
+        } else {
+            self.copies.entry(op.tag).or_default().push(index);
+        }
+        for from in self.links.remove(&op.tag).unwrap_or_default() {
+            self.ops[from as usize].target = index;
         }
         if self.watched.contains(&op.rip()) {
             self.arm(index);
         }
     }
 
-    fn link(&mut self, link: Link, tag: u32) {
+    fn link(&mut self, from: u32, tag: u32) {
         if let Some(index) = self.find(tag) {
-            self.join(link, index);
+            self.ops[from as usize].target = index;
         } else {
-            self.links.entry(tag).or_default().push(link);
-        }
-    }
-
-    fn join(&mut self, link: Link, to: u32) {
-        match link {
-            Link::Next(from) => self.ops[from as usize].next = to,
-            Link::Target(from) => self.ops[from as usize].disp = to as i32,
+            self.links.entry(tag).or_default().push(from);
         }
     }
 }
@@ -255,12 +250,4 @@ impl DecodeCache {
 /// What names an instruction in a ring. `rip` is below 2^31.
 pub(crate) fn tag(rip: u64, user: bool) -> u32 {
     (rip as u32) << 1 | u32::from(user)
-}
-
-fn tags(rip: u64) -> Vec<u32> {
-    if rip < crate::SIZE_MAX {
-        vec![tag(rip, false), tag(rip, true)]
-    } else {
-        Vec::new()
-    }
 }

@@ -386,7 +386,7 @@ impl Cpu {
     #[inline(always)]
     pub(crate) fn branch(&mut self, op: &Op) {
         self.rip = self.rip.wrapping_add(op.imm());
-        self.hint = op.disp as u32;
+        self.hint = op.target;
     }
 }
 

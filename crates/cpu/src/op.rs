@@ -55,9 +55,9 @@ pub(crate) struct Op {
     pub(crate) run: Handler,
     /// `rip << 1 | user`.
     pub(crate) tag: u32,
-    /// Index of the op behind it, 0 if not known.
-    pub(crate) next: u32,
-    /// Displacement; for a direct branch the index of the target's op, 0 if not known.
+    /// Of a direct branch: index of the op at the target, 0 if not known.
+    pub(crate) target: u32,
+    /// Displacement.
     pub(crate) disp: i32,
     /// Immediate; for a direct branch the distance.
     pub(crate) imm: i32,

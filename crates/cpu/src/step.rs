@@ -47,7 +47,7 @@ pub fn step<B: Bus>(cpu: &mut Cpu, mem: &mut Memory, cache: &mut DecodeCache, bu
     {
         let own = cpu.hint;
         cpu.rip += u64::from(op.len);
-        cpu.hint = op.next;
+        cpu.hint = own + 1;
         let outcome = (op.run)(cpu, mem, op);
         if outcome == Ok(Flow::Next) {
             cpu.count(HwEvent::Instructions);
@@ -111,7 +111,7 @@ fn step_slow<B: Bus>(
         cache.ops[index as usize]
     };
     let before = (cpu.system_flags, cpu.shadow, cpu.debug_trap);
-    cpu.hint = op.next;
+    cpu.hint = index + 1;
     cpu.rip += u64::from(op.len);
     if attention {
         cpu.system_flags &= !flags::RF;

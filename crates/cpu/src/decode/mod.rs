@@ -32,7 +32,7 @@ pub(crate) fn plain(run: Handler, len: usize) -> Op {
     Op {
         run,
         tag: 0,
-        next: 0,
+        target: 0,
         disp: 0,
         imm: 0,
         len: len as u8,
@@ -113,7 +113,6 @@ pub(crate) const DIRECT: u8 = 0xff;
 pub(crate) fn direct(i: &Instruction, op: &mut Op, run: Handler) -> Option<Handler> {
     let distance = i.near_branch_target().wrapping_sub(i.next_ip()) as i64;
     op.imm = i32::try_from(distance).ok()?;
-    op.disp = 0;
     op.aux = DIRECT;
     op.mode = DIRECT;
     Some(run)

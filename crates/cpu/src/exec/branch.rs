@@ -33,10 +33,11 @@ pub(crate) fn jmp_to<S: Source>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Out
     Ok(Flow::Next)
 }
 
+/// Keeps the hint of the op behind a call.
 #[inline(always)]
-fn remember(cpu: &mut Cpu, op: &Op) {
+fn remember(cpu: &mut Cpu) {
     let top = cpu.calls_top;
-    cpu.calls[(top & 15) as usize] = op.next;
+    cpu.calls[(top & 15) as usize] = cpu.hint;
     cpu.calls_top = top.wrapping_add(1);
 }
 
@@ -44,8 +45,8 @@ fn remember(cpu: &mut Cpu, op: &Op) {
 pub(crate) fn call(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     let back = cpu.rip;
     push::<u64>(cpu, mem, back)?;
+    remember(cpu);
     cpu.branch(op);
-    remember(cpu, op);
     cpu.count(HwEvent::Stores);
     cpu.count(HwEvent::Branches);
     Ok(Flow::Next)
@@ -64,8 +65,8 @@ pub(crate) fn call_to<S: Source>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Ou
         cpu.totals = loads;
         return Err(raised);
     }
+    remember(cpu);
     cpu.jump(target, 0)?;
-    remember(cpu, op);
     cpu.count(HwEvent::Stores);
     cpu.count(HwEvent::Branches);
     Ok(Flow::Next)
