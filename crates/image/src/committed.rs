@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The guest image that is committed beside this crate, and its manifest.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::Image;
 
@@ -74,9 +74,9 @@ pub fn guest_elf() -> Vec<u8> {
         .expect("crates/image/guest/guest.elf.z is damaged: cargo xtask guest")
 }
 
-pub(crate) fn guest() -> &'static Image {
-    static GUEST: OnceLock<Image> = OnceLock::new();
-    GUEST.get_or_init(|| {
+pub(crate) fn guest() -> Arc<Image> {
+    static GUEST: OnceLock<Arc<Image>> = OnceLock::new();
+    Arc::clone(GUEST.get_or_init(|| {
         let image = Image::parse(&guest_elf()).expect("the committed guest is a good ELF");
         let hash = blake3::Hash::from_bytes(image.hash()).to_hex();
         assert_eq!(
@@ -84,6 +84,6 @@ pub(crate) fn guest() -> &'static Image {
             Manifest::committed().elf,
             "guest.elf.z and manifest.toml belong to different builds: cargo xtask guest"
         );
-        image
-    })
+        Arc::new(image)
+    }))
 }

@@ -98,7 +98,14 @@ impl Layouts {
 
     pub(crate) fn find(&self, name: &str) -> Option<&StructLayout> {
         let fits = |layout: &&StructLayout| {
-            let tail = layout.path.strip_suffix(name);
+            // `Perf` also names `perf_core::perf::Perf<guest::bare::Bare>`.
+            let plain = layout.path.split('<').next().unwrap_or_default();
+            let path = if name.contains('<') {
+                &layout.path
+            } else {
+                plain
+            };
+            let tail = path.strip_suffix(name);
             tail.is_some_and(|t| t.is_empty() || t.ends_with("::"))
         };
         let mut found = self.0.iter().filter(fits);

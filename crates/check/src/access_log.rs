@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The accesses to named objects, in order: what semantic points and windows are read from.
+
+use std::fmt::Write as _;
+
+use machine::{AccessKind, ObjectAccess, Objects, Observer, Ordinal, View, access_word};
+
+/// Records accesses outside NMI handlers, and those of handlers apart.
+#[derive(Debug, Clone, Default)]
+pub struct AccessLog {
+    /// By interrupted code.
+    pub base: Vec<ObjectAccess>,
+    /// By NMI handlers.
+    pub nmi: Vec<ObjectAccess>,
+    /// The part of each step spent in the kernel: first and last boundary.
+    pub kernel: Vec<Option<(Ordinal, Ordinal)>>,
+}
+
+impl AccessLog {
+    /// Nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A listing in the notation of the sharing reference: `R A.dup_master`, `W A.count`,
+    /// `RMW A.count`; one access a line.
+    #[must_use]
+    pub fn listing(accesses: &[ObjectAccess], objects: &Objects) -> String {
+        let mut out = String::new();
+        let mut rest = accesses;
+        while let Some((first, tail)) = rest.split_first() {
+            let merged = tail.first().is_some_and(|next| {
+                first.kind == AccessKind::Read
+                    && next.kind == AccessKind::Write
+                    && (first.rip, first.offset, first.object, first.ordinal)
+                        == (next.rip, next.offset, next.object, next.ordinal)
+            });
+            let word = match (merged, first.kind) {
+                (true, _) => "RMW",
+                (false, AccessKind::Read) => "R",
+                (false, AccessKind::Write) => "W",
+            };
+            let _ = writeln!(
+                out,
+                "{word} {}.{}",
+                objects.get(first.object).name,
+                objects.field_name(first.offset)
+            );
+            rest = if merged { &tail[1..] } else { tail };
+        }
+        out
+    }
+}
+
+impl Observer for AccessLog {
+    fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
+        if view.core.nmi.is_some() {
+            self.nmi.push(*access);
+        } else {
+            self.base.push(*access);
+        }
+    }
+
+    fn syscall(&mut self, view: &View<'_>) {
+        if let Some(step) = view.core.step {
+            if self.kernel.len() <= step {
+                self.kernel.resize(step + 1, None);
+            }
+            let now = view.core.ordinal;
+            self.kernel[step].get_or_insert((now, now));
+        }
+    }
+
+    fn return_to_user(&mut self, view: &View<'_>) {
+        if let Some(step) = view.core.step
+            && let Some(Some((_, last))) = self.kernel.get_mut(step)
+        {
+            // The boundary before the returning instruction is the last inside the kernel.
+            *last = view.core.ordinal - 1;
+        }
+    }
+}
+
+/// An access in words: `init_dup_master: write A.master_count`.
+#[must_use]
+pub fn describe(view_objects: &Objects, row: &str, access: &ObjectAccess) -> String {
+    format!(
+        "{row}: {} {}.{}",
+        access_word(access.kind),
+        view_objects.get(access.object).name,
+        view_objects.field_name(access.offset)
+    )
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What made the difference (contract, section 8): the oracle, the row, and the last write before
+//! and the first write after the decisive boundary among the fields the reader touched.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use image::Image;
+use machine::{AccessKind, ObjectAccess, ObjectId, Objects, Ordinal};
+
+use crate::violation::Oracle;
+
+/// A write of interrupted code, named.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NamedWrite {
+    /// Function without its version suffix: `init_dup_master`.
+    pub row: String,
+    /// Object and field: `A.master_count`.
+    pub field: String,
+    /// Boundary before the instruction.
+    pub ordinal: Ordinal,
+    /// Address of the instruction.
+    pub rip: u64,
+}
+
+impl fmt::Display for NamedWrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: write {}", self.row, self.field)
+    }
+}
+
+/// Why a run with an NMI differs from the one without.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cause {
+    /// By whose rule.
+    pub oracle: Oracle,
+    /// The event that the violation is about.
+    pub event: String,
+    /// Function that the boundary lies in, without its version suffix.
+    pub row: String,
+    /// Last write before the boundary.
+    pub after: Option<NamedWrite>,
+    /// First write after it.
+    pub before: Option<NamedWrite>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |write: &Option<NamedWrite>| {
+            write
+                .as_ref()
+                .map_or_else(|| "-".to_owned(), ToString::to_string)
+        };
+        write!(
+            f,
+            "{} of {} in {}: between {} and {}",
+            self.oracle,
+            self.event,
+            self.row,
+            name(&self.after),
+            name(&self.before)
+        )
+    }
+}
+
+/// The fields that NMI handlers touched in a run.
+#[must_use]
+pub fn touched(nmi: &[ObjectAccess]) -> BTreeSet<(ObjectId, u64)> {
+    nmi.iter().map(|a| (a.object, a.offset)).collect()
+}
+
+/// The last write before boundary `at` and the first one after it, among `fields`, in the accesses
+/// of the run without NMI. The instruction at `at` itself comes after.
+#[must_use]
+pub fn window(
+    base: &[ObjectAccess],
+    fields: &BTreeSet<(ObjectId, u64)>,
+    objects: &Objects,
+    image: &Image,
+    at: Ordinal,
+) -> (Option<NamedWrite>, Option<NamedWrite>) {
+    let relevant =
+        |a: &&ObjectAccess| a.kind == AccessKind::Write && fields.contains(&(a.object, a.offset));
+    let split = base.partition_point(|a| a.ordinal < at);
+    let named = |a: &ObjectAccess| NamedWrite {
+        row: row_of(image, a.rip),
+        field: format!(
+            "{}.{}",
+            objects.get(a.object).name,
+            objects.field_name(a.offset)
+        ),
+        ordinal: a.ordinal,
+        rip: a.rip,
+    };
+    (
+        base[..split].iter().rev().find(relevant).map(named),
+        base[split..].iter().find(relevant).map(named),
+    )
+}
+
+/// Function at `rip` without the suffix that names its version: `remove_dup_v10` is `remove_dup`.
+#[must_use]
+pub fn row_of(image: &Image, rip: u64) -> String {
+    let name = image
+        .function_at(rip)
+        .map_or("?", |symbol| symbol.name.as_str());
+    strip_version(name).to_owned()
+}
+
+/// A function's name without its version suffix.
+#[must_use]
+pub fn strip_version(name: &str) -> &str {
+    ["_none", "_v10", "_delta", "_v11r", "_v11", "_v12", "_retry"]
+        .iter()
+        .find_map(|suffix| name.strip_suffix(suffix))
+        .unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::strip_version;
+
+    #[test]
+    fn a_version_suffix_is_no_part_of_the_row() {
+        assert_eq!(strip_version("remove_dup_v10"), "remove_dup");
+        assert_eq!(strip_version("read_dup_delta"), "read_dup");
+        assert_eq!(strip_version("event_sched_in"), "event_sched_in");
+    }
+}

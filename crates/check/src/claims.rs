@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What interrupted code has claimed by cmpxchg but not yet added: the one tolerance of the count
+//! oracle (contract, section 3).
+//!
+//! `x86_perf_event_update` moves prev_count by one cmpxchg and then adds the difference to count;
+//! the delta's read_dup does the same with dup_count. An NMI between the two reads a value that
+//! lags by exactly the claim, and nothing is lost.
+
+use std::collections::BTreeMap;
+
+use machine::{AccessKind, ObjectAccess, ObjectId, View};
+
+/// Counter width that `x86_perf_event_update` folds by (cntval_bits).
+const COUNTER_BITS: u32 = 48;
+
+/// Claims of one flow of control.
+#[derive(Debug, Clone, Default)]
+struct Frame {
+    prev: BTreeMap<ObjectId, u64>,
+    dup: BTreeMap<ObjectId, u64>,
+    last_read: Option<(u64, u64)>,
+}
+
+/// Open claims of the interrupted code and of the NMI handler, if one runs.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Claims {
+    base: Frame,
+    nmi: Frame,
+}
+
+impl Claims {
+    pub(crate) fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
+        let frame = if view.core.nmi.is_some() {
+            &mut self.nmi
+        } else {
+            &mut self.base
+        };
+        let place = (access.rip, access.offset);
+        if access.kind == AccessKind::Read {
+            frame.last_read = Some(place);
+            return;
+        }
+        // One instruction that reads and writes the field: cmpxchg or add, not a plain store.
+        let read_modify_write = frame.last_read == Some(place);
+        frame.last_read = None;
+        if !read_modify_write {
+            return;
+        }
+        let delta = access.new.wrapping_sub(access.old);
+        match view.objects.field_name(access.offset) {
+            "hw.prev_count" => {
+                let shift = 64 - COUNTER_BITS;
+                frame.prev.insert(access.object, (delta << shift) >> shift);
+            }
+            "dup_count" => {
+                frame.dup.insert(access.object, delta);
+            }
+            "count" => {
+                // A sharer's read_dup ends with the same field that its own driver update does.
+                if frame.dup.get(&access.object) == Some(&delta) {
+                    frame.dup.remove(&access.object);
+                } else {
+                    frame.prev.remove(&access.object);
+                }
+            }
+            "master_count" => {
+                frame.dup.remove(&access.object);
+            }
+            _ => {}
+        }
+    }
+
+    pub(crate) fn nmi_exit(&mut self) {
+        self.nmi = Frame::default();
+    }
+
+    /// By how much a value of `object` that an NMI handler reads now may lag.
+    pub(crate) fn lag(&self, view: &View<'_>, object: ObjectId) -> u64 {
+        if view.core.nmi.is_none() {
+            return 0;
+        }
+        let owner = view
+            .field(object, "dup_master")
+            .and_then(|master| view.objects.at(master))
+            .map_or(object, |(master, _)| master);
+        let of = |map: &BTreeMap<ObjectId, u64>, id| map.get(&id).copied().unwrap_or(0);
+        of(&self.base.prev, owner).wrapping_add(of(&self.base.dup, object))
+    }
+}

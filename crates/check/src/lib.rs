@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The oracles: they watch a machine, report violations, and never change it.
+//!
+//! Each oracle is a file of its own; [`Oracles`] runs them side by side. What an event ought to
+//! read is kept by [`shadow`], from the retired stream and the history of system calls, never from
+//! the bank or from arithmetic over the scenario. What made the difference is named by [`cause`].
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+pub mod access_log;
+pub mod cause;
+mod claims;
+mod count;
+mod freed;
+mod monotony;
+mod oracles;
+mod ownership;
+mod progress;
+pub mod shadow;
+pub mod state;
+mod violation;
+mod warn;
+
+pub use oracles::Oracles;
+pub use violation::{Moment, Oracle, Violation};

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Oracle `ownership`: the driver folds a counter only into the event that holds it.
+//!
+//! `x86_perf_event_update` reads whatever counter the event's index names; on an event that is not
+//! running there, that is somebody else's value (x86-pmu reference, section 11). It shows in the
+//! cmpxchg on `hw.prev_count`; the driver's table says who holds the counter. `x86_pmu_stop` clears
+//! the table before its last update, which is no violation.
+
+use machine::{AccessKind, ObjectAccess, ObjectId, View};
+
+use crate::violation::{Moment, Oracle, Violation};
+
+/// `PERF_HES_STOPPED` and `PERF_HES_UPTODATE`.
+const STOPPED: u64 = 1;
+const UPTODATE: u64 = 2;
+
+/// Who is between the two halves of `x86_pmu_stop`, in interrupted code and in an NMI handler.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ownership {
+    stopping: [Option<ObjectId>; 2],
+    last_read: Option<(u64, u64)>,
+}
+
+impl Ownership {
+    pub(crate) fn access(&mut self, view: &View<'_>, access: &ObjectAccess) -> Option<Violation> {
+        let place = (access.rip, access.offset);
+        if access.kind == AccessKind::Read {
+            self.last_read = Some(place);
+            return None;
+        }
+        let read_modify_write = self.last_read.take() == Some(place);
+        let frame = usize::from(view.core.nmi.is_some());
+        match view.objects.field_name(access.offset) {
+            "hw.state" => {
+                let stopping = access.new & STOPPED != 0 && access.new & UPTODATE == 0;
+                self.stopping[frame] = stopping.then_some(access.object);
+                None
+            }
+            "hw.prev_count"
+                if read_modify_write
+                    && self.stopping[frame] != Some(access.object)
+                    && !holds_counter(view, access.object) =>
+            {
+                Some(Self::violation(view, access))
+            }
+            _ => None,
+        }
+    }
+
+    fn violation(view: &View<'_>, access: &ObjectAccess) -> Violation {
+        let idx = view.field(access.object, "hw.idx").unwrap_or(0) as i32;
+        let holder = holder(view, idx)
+            .and_then(|addr| view.objects.at(addr))
+            .map_or_else(
+                || "nobody".to_owned(),
+                |(id, _)| view.objects.get(id).name.to_string(),
+            );
+        Violation {
+            oracle: Oracle::Ownership,
+            event: view.objects.get(access.object).name.clone(),
+            reader: None,
+            expected: "pmu->read of an event that holds a counter".to_owned(),
+            got: format!(
+                "its index is {idx}, held by {holder}, at {}",
+                view.image.place(access.rip)
+            ),
+            error: access.rip,
+            tolerated: None,
+            at: Moment::of(view, access.rip),
+        }
+    }
+}
+
+fn holds_counter(view: &View<'_>, object: ObjectId) -> bool {
+    let Some(idx) = view.field(object, "hw.idx") else {
+        return false;
+    };
+    holder(view, idx as i32) == Some(view.objects.get(object).addr)
+}
+
+/// `cpu_hw_events.events[idx]` of this CPU.
+fn holder(view: &View<'_>, idx: i32) -> Option<u64> {
+    let idx = u64::try_from(idx).ok().filter(|&idx| idx < 64)?;
+    let perf = view.image.symbol("PERF")?.addr;
+    let per_cpu = view.image.layout("Perf")?.field("cpu_hw_events")?.offset;
+    let hw = view.image.layout("CpuHwEvents")?;
+    let events = hw.field("events")?.offset;
+    view.mem
+        .read_u64(perf + per_cpu + view.cpu as u64 * hw.size + events + idx * 8)
+        .ok()
+}

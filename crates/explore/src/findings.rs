@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What a run with decisions shows that the run without them lacks.
+
+use check::Violation;
+use check::cause::{self, Cause};
+use machine::{Ordinal, Outcome};
+
+use crate::execute::Execution;
+
+/// Violations of `run` that `baseline` lacks, in order.
+pub(crate) fn fresh<'a>(run: &'a [Violation], baseline: &Execution) -> Vec<&'a Violation> {
+    run.iter()
+        .filter(|v| !baseline.violations.iter().any(|b| b.same_as(v)))
+        .collect()
+}
+
+/// The causes of `violations`, without repetition: each with the window around the decisive
+/// boundary `at`, whose next instruction is at `rip`, among the fields that NMI handlers touched.
+pub(crate) fn causes(
+    violations: &[&Violation],
+    baseline: &Execution,
+    touched: &std::collections::BTreeSet<(machine::ObjectId, u64)>,
+    at: Ordinal,
+    rip: u64,
+) -> Vec<Cause> {
+    let image = baseline.machine.image();
+    let (after, before) = cause::window(&baseline.log.base, touched, &baseline.objects, image, at);
+    let mut causes: Vec<Cause> = violations
+        .iter()
+        .map(|violation| Cause {
+            oracle: violation.oracle,
+            event: violation.event.to_string(),
+            row: cause::row_of(image, rip),
+            after: after.clone(),
+            before: before.clone(),
+        })
+        .collect();
+    causes.sort();
+    causes.dedup();
+    causes
+}
+
+/// An outcome in a word.
+#[must_use]
+pub const fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered => "delivered",
+        Outcome::Pended => "pended",
+        Outcome::Lost => "lost",
+        Outcome::NotArmed => "not armed",
+        Outcome::Absorbed => "absorbed",
+    }
+}

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The fixed injections of a scenario (`[[inject]]`) as decisions.
+
+use abi::totals::Ring;
+use machine::{Decision, Machine, Ordinal, Schedule, Until};
+use scenario::Scenario;
+
+use crate::prepare::source;
+use crate::resolve::{ResolveError, resolve};
+use crate::setup::Setup;
+use crate::sweep::Source;
+
+/// The decisions that the injections of `scenario` stand for, in the order of the file. Each point
+/// is looked up in the run that has the decisions before it.
+///
+/// # Errors
+/// A point names no boundary, with the position of its injection.
+pub fn injections(
+    setup: &Setup,
+    scenario: &Scenario,
+) -> Result<Vec<(Ordinal, Decision)>, (usize, ResolveError)> {
+    let mut decisions: Vec<(Ordinal, Decision)> = Vec::new();
+    for (i, injection) in scenario.inject.iter().enumerate() {
+        let schedule = Schedule::new(decisions.iter().map(|&(at, d)| (0, at, d)).collect());
+        let at = resolve(setup, scenario, &schedule, &injection.at).map_err(|e| (i, e))?;
+        // The parser has checked that the source names an event that can be one.
+        let decision = match source(scenario, &injection.source) {
+            Some(Source::Pmi(code)) => (at, Decision::Pmi { code }),
+            Some(Source::Late(code)) => {
+                let from = last_armed(setup, &schedule, code, at).map_err(|e| (i, e))?;
+                let late = Decision::LatePmi {
+                    code,
+                    recognised_at: at,
+                };
+                (from, late)
+            }
+            Some(Source::External) | None => (at, Decision::ExternalNmi),
+        };
+        decisions.push(decision);
+    }
+    Ok(decisions)
+}
+
+/// The last boundary up to `at` where `code` counts, at most the machine's skid before it; `at`
+/// itself when there is none, so that the decision shows as not armed.
+fn last_armed(
+    setup: &Setup,
+    schedule: &Schedule,
+    code: u64,
+    at: Ordinal,
+) -> Result<Ordinal, ResolveError> {
+    let mut machine = setup.machine()?;
+    let mut chooser = schedule.clone();
+    let mut last = at;
+    let first = at.saturating_sub(u64::from(setup.hardware.skid_max));
+    for boundary in first..=at {
+        machine.run(&mut chooser, &mut (), Until::Boundary(boundary));
+        if counts(&machine, code) {
+            last = boundary;
+        }
+    }
+    Ok(last)
+}
+
+fn counts(machine: &Machine, code: u64) -> bool {
+    let core = &machine.cores()[0];
+    let ring = if core.cpu.cpl() == 3 {
+        Ring::User
+    } else {
+        Ring::Kernel
+    };
+    core.pmu.counts(code, ring)
+}

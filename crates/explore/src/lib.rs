@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! From a scenario to a machine, and everything that is done with machines by the hundred
+//! thousand: run, sweep, judge, replay.
+//!
+//! The only room that makes threads. It prints nothing and opens no file.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+pub mod assemble;
+mod execute;
+mod findings;
+mod inject;
+mod prepare;
+mod record;
+mod resolve;
+mod setup;
+mod sweep;
+mod verdict;
+
+pub use execute::{Execution, execute};
+pub use findings::outcome_name;
+pub use inject::injections;
+pub use prepare::{PrepareError, Prepared, hardware, prepare};
+pub use record::{Files, Replay, ReplayError, record, replay};
+pub use resolve::{ResolveError, resolve};
+pub use setup::{RUN_LIMIT, Setup};
+pub use sweep::{Bad, Plan, Progress, Source, Sweep, SweepError, Window, check_end, sweep};
+pub use verdict::{Mismatch, Verdict, judge_run, judge_sweep};

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! From the parsed files to a [`Setup`].
+
+use std::sync::Arc;
+
+use abi::syscall::Attr;
+use image::Image;
+use machine::Hardware;
+use scenario::{NmiSource, PmuSpec, Scenario, Scheduler};
+
+use crate::assemble::{AssembleError, assemble, specs};
+use crate::setup::Setup;
+use crate::sweep::Source;
+
+/// Why files that parse cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The program cannot be made.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// The machine's bank cannot exist.
+    #[error("machine {name}: {error}")]
+    Pmu {
+        /// Name of the machine.
+        name: String,
+        /// What is wrong with its bank.
+        error: pmu::ConfigError,
+    },
+    /// More than one CPU: refused until interleaving exists.
+    #[error("the scenario has {0} CPUs; this version runs one")]
+    Cpus(usize),
+}
+
+/// A scenario under one scheduler, ready to run.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    /// What runs are a function of.
+    pub setup: Setup,
+    /// What to sweep, if the scenario says so: step and source.
+    pub sweep: Option<(usize, Source)>,
+}
+
+/// Puts a scenario, its machine and a scheduler together.
+///
+/// # Errors
+/// See [`PrepareError`].
+pub fn prepare(
+    scenario: &Scenario,
+    machine: &scenario::Machine,
+    scheduler: &Scheduler,
+    image: Arc<Image>,
+) -> Result<Prepared, PrepareError> {
+    if scenario.programs.len() > 1 {
+        return Err(PrepareError::Cpus(scenario.programs.len()));
+    }
+    let hardware = hardware(machine)?;
+    let sweep = scenario.sweep.as_ref().and_then(|sweep| {
+        let (_, step) = scenario.labelled(&sweep.step)?;
+        Some((step, source(scenario, &sweep.source)?))
+    });
+    Ok(Prepared {
+        setup: Setup {
+            image,
+            hardware,
+            rows: scheduler.rows,
+            programs: assemble(scenario)?,
+            specs: specs(scenario),
+        },
+        sweep,
+    })
+}
+
+/// The hardware that a machine file describes.
+///
+/// # Errors
+/// Its bank cannot exist.
+pub fn hardware(machine: &scenario::Machine) -> Result<Hardware, PrepareError> {
+    let PmuSpec {
+        version,
+        gp_counters,
+        gp_width,
+        fixed_counters,
+        fixed_width,
+        full_width_writes,
+    } = machine.pmu;
+    let pmu = pmu::Config {
+        version,
+        gp_counters,
+        gp_width,
+        fixed_counters,
+        fixed_width,
+        full_width_writes,
+        ..pmu::Config::default()
+    };
+    pmu.validate().map_err(|error| PrepareError::Pmu {
+        name: machine.name.clone(),
+        error,
+    })?;
+    Ok(Hardware {
+        pmu,
+        skid_max: machine.skid_max,
+        max_samples_per_tick: machine.max_samples_per_tick,
+    })
+}
+
+/// The code that an injector counts, or the other source that a file names.
+pub(crate) fn source(scenario: &Scenario, source: &NmiSource) -> Option<Source> {
+    let code = || -> Option<u64> {
+        let attr: Attr = scenario.event(source.event())?.attr();
+        Some(attr.config)
+    };
+    Some(match source {
+        NmiSource::Pmi(_) => Source::Pmi(code()?),
+        NmiSource::Late(_) => Source::Late(code()?),
+        NmiSource::External(_) => Source::External,
+    })
+}

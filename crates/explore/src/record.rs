@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Writing a trace, and running one again.
+
+use std::sync::Arc;
+
+use check::cause::{Cause, touched};
+use image::Image;
+use machine::{Decision, Observer, Ordinal, Schedule, SetupError, Until, View, access_word};
+use scenario::{Diagnostics, Scenario, Scheduler, Texts};
+use trace::{Inline, Kind, Trace, Verdict};
+
+use crate::execute::{Execution, execute};
+use crate::findings::{causes, fresh};
+use crate::prepare::{PrepareError, Prepared, prepare};
+use crate::setup::{RUN_LIMIT, Setup};
+
+/// The texts that a trace inlines.
+#[derive(Debug, Clone, Copy)]
+pub struct Files<'a> {
+    /// The scenario's text and file name, no path.
+    pub scenario: (&'a str, &'a str),
+    /// The machine's text and name.
+    pub machine: (&'a str, &'a str),
+    /// The scheduler.
+    pub scheduler: &'a Scheduler,
+}
+
+/// Runs `prepared` under `decisions` (CPU 0, in order) and records it.
+///
+/// # Errors
+/// The machine cannot be built.
+pub fn record(
+    prepared: &Prepared,
+    scenario: &Scenario,
+    files: Files<'_>,
+    decisions: &[(Ordinal, Decision)],
+) -> Result<Trace, SetupError> {
+    let setup = &prepared.setup;
+    let baseline = execute(setup, Schedule::empty())?;
+    let run = execute(setup, schedule(decisions))?;
+    let inline = |(text, name): (&str, &str)| Inline {
+        name: name.to_owned(),
+        text: normalised(text),
+    };
+    let mut recorded = Vec::new();
+    for &(at, decision) in decisions {
+        let boundary = match decision {
+            Decision::LatePmi { recognised_at, .. } => recognised_at,
+            _ => at,
+        };
+        let (rip, hit) = code_hit(setup, boundary)?;
+        recorded.push(trace::Decision {
+            cpu: 0,
+            kind: kind(scenario, at, decision),
+            semantic: semantic_point(&baseline, scenario, boundary),
+            code: setup.image.function_at(rip).map(|function| {
+                format!(
+                    "{}+{:#x} hit {hit}",
+                    function.name,
+                    rip.wrapping_sub(function.addr)
+                )
+            }),
+            ordinal: boundary,
+            rip,
+        });
+    }
+    Ok(Trace {
+        image: hex(&setup.image.hash()),
+        scenario: inline(files.scenario),
+        machine: inline(files.machine),
+        scheduler: Inline {
+            name: files.scheduler.name.clone(),
+            text: files.scheduler.to_toml(),
+        },
+        verdicts: verdicts(&baseline, &run, &recorded),
+        decisions: recorded,
+        digest: run.digest.to_string(),
+    })
+}
+
+/// What running a trace again showed.
+#[derive(Debug)]
+pub struct Replay {
+    /// Where the run differs from the record, in words; empty when it is the same to the bit.
+    pub differences: Vec<String>,
+    /// The run.
+    pub run: Execution,
+    /// Findings of this run that the run without decisions lacks.
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Replay {
+    /// Whether verdict and digest are as recorded.
+    #[must_use]
+    pub fn matches(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
+/// Why a trace cannot be run again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// A file inside it does not parse.
+    #[error("a file inside the trace has errors")]
+    Files(Diagnostics),
+    /// It does not fit this program.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// The machine cannot be built.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// It was made with another guest image.
+    #[error(
+        "the trace was made with guest image {recorded}, this program has {present}: it is stale"
+    )]
+    Image {
+        /// Hash in the trace.
+        recorded: String,
+        /// Hash of the image at hand.
+        present: String,
+    },
+    /// A decision names an event that the scenario does not have.
+    #[error("decision {number} is about `{event}`, which the trace's scenario does not declare")]
+    Event {
+        /// Position of the decision, from 1.
+        number: usize,
+        /// The name.
+        event: String,
+    },
+}
+
+/// Runs `trace` again with `image`.
+///
+/// # Errors
+/// See [`ReplayError`].
+pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
+    let present = hex(&image.hash());
+    if present != trace.image {
+        return Err(ReplayError::Image {
+            recorded: trace.image.clone(),
+            present,
+        });
+    }
+    let source = |file: &Inline| scenario::Source {
+        name: file.name.clone(),
+        text: file.text.clone(),
+    };
+    let scenario =
+        scenario::parse_scenario(&source(&trace.scenario)).map_err(ReplayError::Files)?;
+    let machine = scenario::parse_machine(&source(&trace.machine)).map_err(ReplayError::Files)?;
+    let scheduler = scenario::parse_scheduler(&source(&trace.scheduler), &Texts::default())
+        .map_err(ReplayError::Files)?;
+    let prepared = prepare(&scenario, &machine, &scheduler, image)?;
+    let decisions = trace
+        .decisions
+        .iter()
+        .enumerate()
+        .map(|(i, decision)| decode(&scenario, i, decision))
+        .collect::<Result<Vec<_>, _>>()?;
+    let baseline = execute(&prepared.setup, Schedule::empty())?;
+    let run = execute(&prepared.setup, schedule(&decisions))?;
+    let verdicts = verdicts(&baseline, &run, &trace.decisions);
+    let mut differences = Vec::new();
+    if verdicts != trace.verdicts {
+        let words = |verdicts: &[Verdict]| match verdicts {
+            [] => "clean".to_owned(),
+            _ => verdicts
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; "),
+        };
+        differences.push(format!(
+            "recorded verdict: {}; this run: {}",
+            words(&trace.verdicts),
+            words(&verdicts)
+        ));
+    }
+    let digest = run.digest.to_string();
+    if digest != trace.digest {
+        differences.push(format!(
+            "recorded digest {}; this run: {digest}",
+            trace.digest
+        ));
+    }
+    Ok(Replay {
+        differences,
+        run,
+        verdicts,
+    })
+}
+
+fn schedule(decisions: &[(Ordinal, Decision)]) -> Schedule {
+    Schedule::new(decisions.iter().map(|&(at, d)| (0, at, d)).collect())
+}
+
+fn decode(
+    scenario: &Scenario,
+    position: usize,
+    decision: &trace::Decision,
+) -> Result<(Ordinal, Decision), ReplayError> {
+    let code = |event: &String| {
+        scenario
+            .event(event)
+            .map(|event| event.attr().config)
+            .ok_or_else(|| ReplayError::Event {
+                number: position + 1,
+                event: event.clone(),
+            })
+    };
+    Ok(match &decision.kind {
+        Kind::Pmi(event) => (decision.ordinal, Decision::Pmi { code: code(event)? }),
+        Kind::Late { event, occurs_at } => (
+            *occurs_at,
+            Decision::LatePmi {
+                code: code(event)?,
+                recognised_at: decision.ordinal,
+            },
+        ),
+        Kind::External => (decision.ordinal, Decision::ExternalNmi),
+        Kind::Tick => (decision.ordinal, Decision::Tick),
+    })
+}
+
+fn kind(scenario: &Scenario, at: Ordinal, decision: Decision) -> Kind {
+    let event = |code: u64| {
+        scenario
+            .events
+            .iter()
+            .find(|event| event.is_injector() && event.attr().config == code)
+            .map_or_else(|| format!("{code:#x}"), |event| event.id.clone())
+    };
+    match decision {
+        Decision::Pmi { code } => Kind::Pmi(event(code)),
+        Decision::LatePmi { code, .. } => Kind::Late {
+            event: event(code),
+            occurs_at: at,
+        },
+        Decision::ExternalNmi => Kind::External,
+        Decision::Tick => Kind::Tick,
+    }
+}
+
+fn verdicts(baseline: &Execution, run: &Execution, decisions: &[trace::Decision]) -> Vec<Verdict> {
+    let fresh = fresh(&run.violations, baseline);
+    let Some(decisive) = decisions.last() else {
+        return Vec::new();
+    };
+    causes(
+        &fresh,
+        baseline,
+        &touched(&run.log.nmi),
+        decisive.ordinal,
+        decisive.rip,
+    )
+    .iter()
+    .map(verdict)
+    .collect()
+}
+
+fn verdict(cause: &Cause) -> Verdict {
+    let words = |write: &Option<check::cause::NamedWrite>| {
+        write
+            .as_ref()
+            .map_or_else(|| "-".to_owned(), ToString::to_string)
+    };
+    Verdict {
+        oracle: cause.oracle.to_string(),
+        event: cause.event.clone(),
+        row: cause.row.clone(),
+        window: (words(&cause.after), words(&cause.before)),
+    }
+}
+
+/// The first access to a named object at or after the boundary, as a semantic point.
+fn semantic_point(baseline: &Execution, scenario: &Scenario, at: Ordinal) -> Option<String> {
+    let step = baseline
+        .log
+        .kernel
+        .iter()
+        .position(|range| range.is_some_and(|(first, last)| (first..=last).contains(&at)))?;
+    let (first, _) = baseline.log.kernel[step]?;
+    let accesses = &baseline.log.base;
+    let next = accesses.partition_point(|a| a.ordinal < at);
+    let target = accesses.get(next)?;
+    let hit = accesses[..=next]
+        .iter()
+        .filter(|a| {
+            a.ordinal >= first
+                && (a.kind, a.object, a.offset) == (target.kind, target.object, target.offset)
+        })
+        .count();
+    let label = scenario
+        .programs
+        .first()
+        .and_then(|program| program.steps.get(step)?.label.clone())
+        .map_or_else(String::new, |label| format!(" in {label}"));
+    Some(format!(
+        "before {} {}.{} hit {hit}{label}",
+        access_word(target.kind),
+        baseline.objects.get(target.object).name,
+        baseline.objects.field_name(target.offset)
+    ))
+}
+
+/// The address that boundary `at` precedes, and how often it has been reached by then.
+fn code_hit(setup: &Setup, at: Ordinal) -> Result<(u64, u64), SetupError> {
+    struct Count {
+        rip: u64,
+        until: Ordinal,
+        hits: u64,
+    }
+    impl Observer for Count {
+        fn code(&mut self, view: &View<'_>) {
+            let here = view.core.cpu.rip == self.rip && view.core.nmi.is_none();
+            if here && view.core.ordinal <= self.until {
+                self.hits += 1;
+            }
+        }
+    }
+    let mut machine = setup.machine()?;
+    machine.run(&mut Schedule::empty(), &mut (), Until::Boundary(at));
+    let rip = machine.cores()[0].cpu.rip;
+    let mut machine = setup.machine()?;
+    machine.watch_code(rip);
+    let mut count = Count {
+        rip,
+        until: at,
+        hits: 0,
+    };
+    machine.run(
+        &mut Schedule::empty(),
+        &mut count,
+        Until::End { limit: RUN_LIMIT },
+    );
+    Ok((rip, count.hits))
+}
+
+/// Text with a final newline, as a trace holds it.
+fn normalised(text: &str) -> String {
+    text.lines().map(|line| format!("{line}\n")).collect()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! From a point as people write it to the boundary it names (contract, section 1).
+//!
+//! A point is looked up in a run that has the decisions before it: up to the point the two runs
+//! are the same, so the boundary is exact.
+
+use std::ops::RangeInclusive;
+
+use check::access_log::AccessLog;
+use check::cause::row_of;
+use image::Image;
+use machine::{
+    AccessKind, ObjectAccess, Objects, Observer, Ordinal, Schedule, SetupError, Until, View,
+};
+use scenario::{Access, Point, Scenario, Side};
+
+use crate::execute::execute;
+use crate::setup::{RUN_LIMIT, Setup};
+
+/// Why a point names no boundary.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// The machine cannot be built.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The step has no boundary inside the kernel, or does not exist.
+    #[error("step `{0}` never enters the kernel")]
+    Step(String),
+    /// The guest has no such function.
+    #[error("the guest has no function `{0}`")]
+    Symbol(String),
+    /// The access or instruction is not reached so often.
+    #[error("`{what}` is reached {found} times, not {wanted}")]
+    Hits {
+        /// The point in words.
+        what: String,
+        /// Times it was reached.
+        found: usize,
+        /// Times asked for.
+        wanted: u32,
+    },
+}
+
+/// The boundary that `point` names in the run under `schedule`.
+///
+/// # Errors
+/// See [`ResolveError`].
+pub fn resolve(
+    setup: &Setup,
+    scenario: &Scenario,
+    schedule: &Schedule,
+    point: &Point,
+) -> Result<Ordinal, ResolveError> {
+    match point {
+        Point::Exact { ordinal, .. } => Ok(*ordinal),
+        Point::Code {
+            symbol,
+            offset,
+            hit,
+            step,
+            ..
+        } => {
+            let addr = setup
+                .image
+                .symbol(symbol)
+                .ok_or_else(|| ResolveError::Symbol(symbol.clone()))?
+                .addr
+                + offset;
+            let mut machine = setup.machine()?;
+            machine.watch_code(addr);
+            let mut reached = (Reached { addr, at: vec![] }, AccessLog::new());
+            machine.run(
+                &mut schedule.clone(),
+                &mut reached,
+                Until::End { limit: RUN_LIMIT },
+            );
+            let (reached, log) = reached;
+            let range = step_range(scenario, &log, step.as_deref())?;
+            let hits: Vec<Ordinal> = reached
+                .at
+                .into_iter()
+                .filter(|at| range.contains(at))
+                .collect();
+            nth(&hits, *hit, || format!("{symbol}+{offset:#x}"))
+        }
+        Point::Semantic {
+            side,
+            access,
+            hit,
+            step,
+            ..
+        } => {
+            let run = execute(setup, schedule.clone())?;
+            let range = step_range(scenario, &run.log, step.as_deref())?;
+            let hits: Vec<Ordinal> =
+                matching(&run.log.base, &run.objects, &setup.image, access, None)
+                    .map(|a| a.ordinal)
+                    .filter(|at| range.contains(at))
+                    .collect();
+            let at = nth(&hits, *hit, || access.to_string())?;
+            Ok(match side {
+                Side::Before => at,
+                Side::After => at + 1,
+            })
+        }
+    }
+}
+
+/// The accesses that a pattern means; `row` stands in for a row that the pattern leaves out.
+pub(crate) fn matching<'a>(
+    accesses: &'a [ObjectAccess],
+    objects: &'a Objects,
+    image: &'a Image,
+    pattern: &'a Access,
+    row: Option<&'a str>,
+) -> impl Iterator<Item = &'a ObjectAccess> {
+    let kind = match pattern.kind {
+        scenario::AccessKind::Read => AccessKind::Read,
+        scenario::AccessKind::Write => AccessKind::Write,
+    };
+    let field = objects.layout().field(&pattern.field).cloned();
+    accesses.iter().filter(move |a| {
+        let touches = field.as_ref().is_some_and(|field| {
+            a.offset < field.offset + field.size && field.offset < a.offset + u64::from(a.size)
+        });
+        touches
+            && a.kind == kind
+            && pattern
+                .object
+                .as_deref()
+                .is_none_or(|name| &*objects.get(a.object).name == name)
+            && pattern
+                .row
+                .as_deref()
+                .or(row)
+                .is_none_or(|row| in_row(image, a.rip, row))
+    })
+}
+
+/// Whether `rip` lies in the function that `row` names, with or without its version.
+fn in_row(image: &Image, rip: u64, row: &str) -> bool {
+    row_of(image, rip) == row || image.function_at(rip).is_some_and(|f| f.name == row)
+}
+
+fn step_range(
+    scenario: &Scenario,
+    log: &AccessLog,
+    label: Option<&str>,
+) -> Result<RangeInclusive<Ordinal>, ResolveError> {
+    let Some(label) = label else {
+        return Ok(0..=Ordinal::MAX);
+    };
+    scenario
+        .labelled(label)
+        .and_then(|(_, step)| log.kernel.get(step).copied().flatten())
+        .map(|(first, last)| first..=last)
+        .ok_or_else(|| ResolveError::Step(label.to_owned()))
+}
+
+fn nth(hits: &[Ordinal], hit: u32, what: impl FnOnce() -> String) -> Result<Ordinal, ResolveError> {
+    (hit as usize)
+        .checked_sub(1)
+        .and_then(|i| hits.get(i))
+        .copied()
+        .ok_or_else(|| ResolveError::Hits {
+            what: what(),
+            found: hits.len(),
+            wanted: hit,
+        })
+}
+
+/// Boundaries at which an instruction outside NMI handlers is next.
+struct Reached {
+    addr: u64,
+    at: Vec<Ordinal>,
+}
+
+impl Observer for Reached {
+    fn code(&mut self, view: &View<'_>) {
+        if view.core.cpu.rip == self.addr && view.core.nmi.is_none() {
+            self.at.push(view.core.ordinal);
+        }
+    }
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Everything a run is a function of, decisions aside: one value from which any number of equal
+//! machines can be made.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use abi::rows::Rows;
+use check::Oracles;
+use check::shadow::Spec;
+use image::Image;
+use machine::{Hardware, Machine, Program, SetupError};
+
+/// Boundaries that one run may take: far beyond any scenario, so that a guest that spins ends.
+pub const RUN_LIMIT: u64 = 50_000_000;
+
+/// Image, hardware, scheduler and programs.
+#[derive(Debug, Clone)]
+pub struct Setup {
+    /// The guest.
+    pub image: Arc<Image>,
+    /// The machine.
+    pub hardware: Hardware,
+    /// The scheduler.
+    pub rows: Rows,
+    /// User programs, by CPU.
+    pub programs: Vec<Program>,
+    /// The events, by name.
+    pub specs: BTreeMap<Arc<str>, Spec>,
+}
+
+impl Setup {
+    /// A machine about to boot, with its objects watched.
+    ///
+    /// # Errors
+    /// The image or a program does not fit.
+    pub fn machine(&self) -> Result<Machine, SetupError> {
+        let mut machine = Machine::boot(
+            Arc::clone(&self.image),
+            &self.hardware,
+            self.rows,
+            self.programs.clone(),
+        )?;
+        machine.watch_objects();
+        Ok(machine)
+    }
+
+    /// Oracles for its events.
+    #[must_use]
+    pub fn oracles(&self) -> Oracles {
+        Oracles::new(self.specs.clone())
+    }
+}

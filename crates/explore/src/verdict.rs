@@ -1,0 +1,301 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What was found against what the file expects.
+//!
+//! Every expected cause must occur and no other; a window is a set of boundaries, read from the
+//! access log of the run without NMI, and unless the file says otherwise the bad boundaries must be
+//! that set, not a part of it.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use check::Violation;
+use check::cause::{Cause, row_of};
+use machine::Ordinal;
+use scenario::{CausePattern, Expect, Window};
+
+use crate::execute::Execution;
+use crate::findings::fresh;
+use crate::resolve::matching;
+use crate::sweep::{Sweep, check_end};
+
+/// The verdict on one scenario under one scheduler.
+#[derive(Debug, Clone, Default)]
+pub struct Verdict {
+    /// Where findings and expectations part; empty when all expectations hold.
+    pub mismatches: Vec<Mismatch>,
+    /// Nothing was delivered or nothing was sampled: the run proves nothing.
+    pub vacuous: bool,
+}
+
+impl Verdict {
+    /// Whether all expectations hold.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.mismatches.is_empty() && !self.vacuous
+    }
+}
+
+/// A difference between findings and expectations.
+#[derive(Debug, Clone)]
+pub enum Mismatch {
+    /// A finding that the file does not expect.
+    Unexpected {
+        /// The finding without an NMI, or the cause of the boundaries.
+        what: String,
+        /// Boundaries it was found at; empty for the baseline.
+        boundaries: Vec<Ordinal>,
+    },
+    /// An expected cause did not occur.
+    Missing {
+        /// Line of the expectation in the file.
+        line: u32,
+        /// The expectation in words.
+        what: String,
+    },
+    /// The bad boundaries are not all boundaries of the expected window.
+    Window {
+        /// Line of the expectation in the file.
+        line: u32,
+        /// The window in words.
+        what: String,
+        /// Boundaries of the window that are not bad.
+        clean: Vec<Ordinal>,
+    },
+    /// The guest did not come to its end.
+    Failed {
+        /// The words.
+        what: String,
+        /// Boundary of the NMI, if there was one.
+        boundary: Option<Ordinal>,
+    },
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unexpected { what, boundaries } if boundaries.is_empty() => {
+                write!(f, "not expected without an NMI: {what}")
+            }
+            Self::Unexpected { what, boundaries } => write!(
+                f,
+                "not expected, at {} boundaries from {}: {what}",
+                boundaries.len(),
+                boundaries[0]
+            ),
+            Self::Missing { line, what } => {
+                write!(f, "expected in line {line}, but did not occur: {what}")
+            }
+            Self::Window { line, what, clean } => write!(
+                f,
+                "the window of line {line} ({what}) has {} boundaries that are not bad, the first {}",
+                clean.len(),
+                clean.first().copied().unwrap_or_default()
+            ),
+            Self::Failed { what, boundary } => match boundary {
+                Some(at) => write!(f, "with an NMI at boundary {at} the guest fails: {what}"),
+                None => write!(f, "the guest fails: {what}"),
+            },
+        }
+    }
+}
+
+/// Judges a run with the injections of the file against the run without.
+#[must_use]
+pub fn judge_run(expect: &Expect, baseline: &Execution, injected: Option<&Execution>) -> Verdict {
+    let mut verdict = Verdict::default();
+    judge_baseline(expect, baseline, &mut verdict);
+    let fresh: Vec<&Violation> = injected
+        .map(|run| fresh(&run.violations, baseline))
+        .unwrap_or_default();
+    if let Some(run) = injected
+        && let Err(what) = check_end(&run.end)
+    {
+        verdict.mismatches.push(Mismatch::Failed {
+            what,
+            boundary: None,
+        });
+    }
+    let of = |pattern: &CausePattern, v: &Violation| {
+        names(pattern, v.oracle.name(), &v.event)
+            && pattern.row.as_deref().is_none_or(|row| v.at.row == row)
+            && pattern
+                .place
+                .as_deref()
+                .is_none_or(|place| at_place(baseline, v, place))
+    };
+    for pattern in &expect.violates {
+        // Without a sweep a violation expected here may also show without any NMI.
+        if !fresh.iter().any(|v| of(pattern, v)) && injected.is_some() {
+            verdict.mismatches.push(missing(pattern));
+        }
+    }
+    for violation in fresh {
+        if !expect.violates.iter().any(|p| of(p, violation)) {
+            verdict.mismatches.push(Mismatch::Unexpected {
+                what: violation.to_string(),
+                boundaries: violation.at.nmi.map_or(vec![], |nmi| vec![nmi.ordinal]),
+            });
+        }
+    }
+    verdict
+}
+
+/// Judges a sweep.
+#[must_use]
+pub fn judge_sweep(expect: &Expect, sweep: &Sweep) -> Verdict {
+    let mut verdict = Verdict {
+        vacuous: sweep.sampled == 0,
+        ..Verdict::default()
+    };
+    judge_baseline(expect, &sweep.baseline, &mut verdict);
+    for (at, what) in &sweep.failed {
+        verdict.mismatches.push(Mismatch::Failed {
+            what: what.clone(),
+            boundary: Some(*at),
+        });
+    }
+    // Each finding is a boundary with a cause; patterns take findings away.
+    let mut left: BTreeSet<(&Cause, Ordinal)> = sweep
+        .bad
+        .iter()
+        .flat_map(|bad| bad.causes.iter().map(move |cause| (cause, bad.ordinal)))
+        .collect();
+    let all = left.clone();
+    for pattern in &expect.violates {
+        let window = pattern.window.as_ref().map(|w| boundaries(sweep, w));
+        let matched: Vec<(&Cause, Ordinal)> = all
+            .iter()
+            .filter(|(cause, at)| {
+                names(pattern, cause.oracle.name(), &cause.event)
+                    && pattern.row.as_deref().is_none_or(|row| cause.row == row)
+                    && window.as_ref().is_none_or(|window| window.contains(at))
+            })
+            .copied()
+            .collect();
+        if matched.is_empty() {
+            verdict.mismatches.push(missing(pattern));
+        }
+        if let Some(window) = window
+            && expect.exact
+            && !matched.is_empty()
+        {
+            let bad: BTreeSet<Ordinal> = matched.iter().map(|&(_, at)| at).collect();
+            let clean: Vec<Ordinal> = window.difference(&bad).copied().collect();
+            if !clean.is_empty() {
+                verdict.mismatches.push(Mismatch::Window {
+                    line: pattern.line,
+                    what: words(pattern),
+                    clean,
+                });
+            }
+        }
+        for found in matched {
+            left.remove(&found);
+        }
+    }
+    let mut unexpected: Vec<(&Cause, Vec<Ordinal>)> = Vec::new();
+    for (cause, at) in left {
+        match unexpected.last_mut() {
+            Some((last, boundaries)) if *last == cause => boundaries.push(at),
+            _ => unexpected.push((cause, vec![at])),
+        }
+    }
+    verdict
+        .mismatches
+        .extend(
+            unexpected
+                .into_iter()
+                .map(|(cause, boundaries)| Mismatch::Unexpected {
+                    what: cause.to_string(),
+                    boundaries,
+                }),
+        );
+    verdict
+}
+
+/// The boundaries after an access that begins `window` and up to the next one that ends it.
+pub(crate) fn boundaries(sweep: &Sweep, window: &Window) -> BTreeSet<Ordinal> {
+    let run = &sweep.baseline;
+    let (objects, image) = (&run.objects, run.machine.image());
+    let in_step = |at: &Ordinal| (sweep.range.0..=sweep.range.1).contains(at);
+    let row = window.from.row.as_deref();
+    let ends: Vec<Ordinal> = matching(&run.log.base, objects, image, &window.to, row)
+        .map(|a| a.ordinal)
+        .filter(in_step)
+        .collect();
+    matching(&run.log.base, objects, image, &window.from, None)
+        .map(|a| a.ordinal)
+        .filter(in_step)
+        .filter_map(|from| {
+            let to = ends.iter().find(|&&to| to > from)?;
+            Some(from + 1..=*to)
+        })
+        .flatten()
+        .collect()
+}
+
+fn judge_baseline(expect: &Expect, baseline: &Execution, verdict: &mut Verdict) {
+    if let Err(what) = check_end(&baseline.end) {
+        verdict.mismatches.push(Mismatch::Failed {
+            what,
+            boundary: None,
+        });
+    }
+    let of = |pattern: &CausePattern, v: &Violation| {
+        names(pattern, v.oracle.name(), &v.event)
+            && pattern.row.as_deref().is_none_or(|row| v.at.row == row)
+            && pattern
+                .place
+                .as_deref()
+                .is_none_or(|place| at_place(baseline, v, place))
+    };
+    for pattern in &expect.baseline {
+        if !baseline.violations.iter().any(|v| of(pattern, v)) {
+            verdict.mismatches.push(missing(pattern));
+        }
+    }
+    for violation in &baseline.violations {
+        if !expect.baseline.iter().any(|p| of(p, violation)) {
+            verdict.mismatches.push(Mismatch::Unexpected {
+                what: format!("{violation}, in row {}", violation.at.row),
+                boundaries: vec![],
+            });
+        }
+    }
+}
+
+fn names(pattern: &CausePattern, oracle: &str, event: &str) -> bool {
+    pattern.oracle.name() == oracle && pattern.event.as_deref().is_none_or(|e| e == event)
+}
+
+fn at_place(run: &Execution, violation: &Violation, place: &str) -> bool {
+    let image = run.machine.image();
+    row_of(image, violation.at.rip) == place
+        || image
+            .function_at(violation.at.rip)
+            .is_some_and(|f| f.name == place)
+}
+
+fn missing(pattern: &CausePattern) -> Mismatch {
+    Mismatch::Missing {
+        line: pattern.line,
+        what: words(pattern),
+    }
+}
+
+fn words(pattern: &CausePattern) -> String {
+    let mut words = pattern.oracle.to_string();
+    if let Some(event) = &pattern.event {
+        words += &format!(" of {event}");
+    }
+    if let Some(row) = &pattern.row {
+        words += &format!(" in {row}");
+    }
+    if let Some(window) = &pattern.window {
+        words += &format!(", window {window}");
+    }
+    if let Some(place) = &pattern.place {
+        words += &format!(", at {place}");
+    }
+    words
+}

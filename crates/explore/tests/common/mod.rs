@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The shipped files, for tests that run them.
+#![allow(dead_code, reason = "each test binary uses a part")]
+
+use std::path::{Path, PathBuf};
+
+use explore::{Plan, Prepared, Progress, execute, judge_run, judge_sweep, prepare, sweep};
+use machine::Schedule;
+use scenario::{Diagnostics, Library, Resolved, Scenario, Source};
+
+/// A shipped scenario with everything it names.
+pub(crate) struct Shipped {
+    pub(crate) name: String,
+    pub(crate) scenario: Scenario,
+    pub(crate) resolved: Resolved,
+}
+
+struct Disk;
+
+fn configs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sim-configs")
+}
+
+fn find(folder: &str, name: &str) -> Option<(String, String)> {
+    let file = configs().join(folder).join(format!("{name}.toml"));
+    let text = std::fs::read_to_string(file).ok()?;
+    Some((format!("{folder}/{name}.toml"), text))
+}
+
+impl Library for Disk {
+    fn machine(&self, name: &str) -> Option<(String, String)> {
+        find("machines", name)
+    }
+    fn scheduler(&self, name: &str) -> Option<(String, String)> {
+        find("schedulers", name).or_else(|| find("schedulers/mutants", name))
+    }
+    fn machine_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+    fn scheduler_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+fn show<T>(result: Result<T, Diagnostics>) -> T {
+    result.unwrap_or_else(|errors| panic!("{}", errors.render(false)))
+}
+
+/// All scenario files, in order.
+pub(crate) fn scenario_files() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![configs().join("scenarios")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "toml") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+impl Shipped {
+    pub(crate) fn load(path: &Path) -> Self {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(path).unwrap();
+        Self::parse(&name, text)
+    }
+
+    pub(crate) fn named(name: &str) -> Self {
+        Self::load(&configs().join("scenarios").join(name))
+    }
+
+    pub(crate) fn parse(name: &str, text: String) -> Self {
+        let source = Source {
+            name: name.to_owned(),
+            text,
+        };
+        let scenario = show(scenario::parse_scenario(&source));
+        let resolved = show(scenario::resolve(&source, &scenario, &Disk));
+        Self {
+            name: name.to_owned(),
+            scenario,
+            resolved,
+        }
+    }
+
+    pub(crate) fn prepare(&self, scheduler: &str) -> Prepared {
+        let scheduler = match self.resolved.schedulers.get(scheduler) {
+            Some(found) => found.clone(),
+            None => show(scenario::scheduler_by_name(scheduler, &Disk)),
+        };
+        prepare(
+            &self.scenario,
+            &self.resolved.machine,
+            &scheduler,
+            image::Image::guest(),
+        )
+        .unwrap()
+    }
+
+    pub(crate) fn sweep(&self, scheduler: &str, jobs: usize) -> explore::Sweep {
+        let prepared = self.prepare(scheduler);
+        let (step, source) = prepared.sweep.expect("the scenario has a sweep");
+        let plan = Plan { step, source, jobs };
+        sweep(&prepared.setup, plan, &Progress::default()).unwrap()
+    }
+
+    pub(crate) fn judge(&self, scheduler: &str) -> Vec<String> {
+        let expect = &self.scenario.expect[scheduler];
+        let verdict = if self.scenario.sweep.is_some() {
+            judge_sweep(expect, &self.sweep(scheduler, 2))
+        } else {
+            let prepared = self.prepare(scheduler);
+            let run = execute(&prepared.setup, Schedule::empty()).unwrap();
+            judge_run(expect, &run, None)
+        };
+        let mut words: Vec<String> = verdict.mismatches.iter().map(ToString::to_string).collect();
+        if verdict.vacuous {
+            words.push("nothing was sampled".to_owned());
+        }
+        words
+    }
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The local APIC as far as interrupts of one package need it, in x2APIC mode (SDM vol. 3A, 11.12):
+//! the LVTPC entry, requests and in-service vectors, EOI, and self-IPIs.
+//!
+//! Not here: timers (ticks are decisions of the run), priorities by TPR, remote IPIs.
+
+use abi::msr::{LVTPC_MASKED, X2APIC_EOI, X2APIC_ICR, X2APIC_LVTPC};
+
+/// x2APIC self-IPI register.
+const SELF_IPI: u32 = 0x83f;
+/// x2APIC APIC ID register.
+const APIC_ID: u32 = 0x802;
+/// Spurious interrupt vector register; accepted, without effect.
+const SVR: u32 = 0x80f;
+/// ICR destination shorthand: self.
+const SHORTHAND_SELF: u64 = 1 << 18;
+/// ICR and LVT delivery mode field.
+const DELIVERY_MODE: u64 = 7 << 8;
+/// Delivery mode NMI.
+const MODE_NMI: u64 = 4 << 8;
+/// Writable bits of LVTPC: vector, delivery mode, mask.
+const LVTPC_WRITABLE: u64 = 0x1_07ff;
+
+/// What a PMI request leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pmi {
+    /// LVTPC is masked: dropped.
+    Dropped,
+    /// An NMI for this CPU.
+    Nmi,
+    /// A fixed interrupt, now requested.
+    Fixed,
+}
+
+/// One CPU's local APIC.
+#[derive(Debug, Clone)]
+pub struct Apic {
+    id: u32,
+    lvtpc: u64,
+    requested: [u64; 4],
+    in_service: [u64; 4],
+}
+
+impl Apic {
+    pub(crate) fn new(id: u32) -> Self {
+        Self {
+            id,
+            lvtpc: LVTPC_MASKED,
+            requested: [0; 4],
+            in_service: [0; 4],
+        }
+    }
+
+    pub(crate) fn claims(msr: u32) -> bool {
+        (0x800..0x900).contains(&msr)
+    }
+
+    /// RDMSR; `None` for a register that is not implemented or is write-only.
+    pub(crate) fn read(&self, msr: u32) -> Option<u64> {
+        match msr {
+            APIC_ID => Some(u64::from(self.id)),
+            X2APIC_LVTPC => Some(self.lvtpc),
+            _ => None,
+        }
+    }
+
+    /// WRMSR; `None` for a value or register that the APIC refuses.
+    pub(crate) fn write(&mut self, msr: u32, value: u64) -> Option<()> {
+        match msr {
+            X2APIC_LVTPC if value & !LVTPC_WRITABLE == 0 => self.lvtpc = value,
+            X2APIC_EOI if value == 0 => self.end_of_interrupt(),
+            SELF_IPI if value < 256 => self.request(value as u8),
+            X2APIC_ICR if value & DELIVERY_MODE == 0 && value & SHORTHAND_SELF != 0 => {
+                self.request(value as u8);
+            }
+            SVR => {}
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// A counter with its interrupt bit set overflowed. Delivery sets the mask bit (Intel).
+    pub(crate) fn pmi(&mut self) -> Pmi {
+        if self.lvtpc & LVTPC_MASKED != 0 {
+            return Pmi::Dropped;
+        }
+        self.lvtpc |= LVTPC_MASKED;
+        if self.lvtpc & DELIVERY_MODE == MODE_NMI {
+            Pmi::Nmi
+        } else {
+            self.request(self.lvtpc as u8);
+            Pmi::Fixed
+        }
+    }
+
+    /// Requests an interrupt.
+    pub(crate) fn request(&mut self, vector: u8) {
+        self.requested[usize::from(vector >> 6)] |= 1 << (vector & 63);
+    }
+
+    /// The vector that would be delivered now: the highest requested one of a higher priority
+    /// class than everything in service.
+    pub(crate) fn deliverable(&self) -> Option<u8> {
+        let vector = highest(&self.requested)?;
+        match highest(&self.in_service) {
+            Some(current) if vector >> 4 <= current >> 4 => None,
+            _ => Some(vector),
+        }
+    }
+
+    /// The core takes `vector`.
+    pub(crate) fn accept(&mut self, vector: u8) {
+        self.requested[usize::from(vector >> 6)] &= !(1 << (vector & 63));
+        self.in_service[usize::from(vector >> 6)] |= 1 << (vector & 63);
+    }
+
+    fn end_of_interrupt(&mut self) {
+        if let Some(vector) = highest(&self.in_service) {
+            self.in_service[usize::from(vector >> 6)] &= !(1 << (vector & 63));
+        }
+    }
+
+    pub(crate) fn digest_words(&self, out: &mut Vec<u64>) {
+        out.push(self.lvtpc);
+        out.extend(self.requested);
+        out.extend(self.in_service);
+    }
+}
+
+fn highest(bits: &[u64; 4]) -> Option<u8> {
+    (0..4u8)
+        .rev()
+        .find(|&word| bits[usize::from(word)] != 0)
+        .map(|word| word * 64 + (63 - bits[usize::from(word)].leading_zeros()) as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use abi::msr::LVTPC_NMI;
+
+    #[test]
+    fn a_pmi_masks_the_entry_until_the_handler_writes_it() {
+        let mut apic = Apic::new(0);
+        assert_eq!(apic.pmi(), Pmi::Dropped, "masked after reset");
+        apic.write(X2APIC_LVTPC, LVTPC_NMI).unwrap();
+        assert_eq!(apic.pmi(), Pmi::Nmi);
+        assert_eq!(apic.pmi(), Pmi::Dropped);
+        assert_eq!(apic.read(X2APIC_LVTPC), Some(LVTPC_NMI | LVTPC_MASKED));
+        apic.write(X2APIC_LVTPC, LVTPC_NMI).unwrap();
+        assert_eq!(apic.pmi(), Pmi::Nmi);
+    }
+
+    #[test]
+    fn a_lower_class_waits_for_end_of_interrupt() {
+        let mut apic = Apic::new(0);
+        apic.request(0xec);
+        apic.accept(0xec);
+        apic.request(0x41);
+        assert_eq!(apic.deliverable(), None);
+        apic.request(0xf6);
+        assert_eq!(apic.deliverable(), Some(0xf6));
+        apic.accept(0xf6);
+        apic.write(X2APIC_EOI, 0).unwrap();
+        apic.write(X2APIC_EOI, 0).unwrap();
+        assert_eq!(apic.deliverable(), Some(0x41));
+    }
+
+    #[test]
+    fn reserved_bits_and_unknown_registers_are_refused() {
+        let mut apic = Apic::new(0);
+        assert_eq!(apic.write(X2APIC_LVTPC, 1 << 32), None);
+        assert_eq!(apic.write(X2APIC_EOI, 1), None);
+        assert_eq!(apic.write(0x899, 0), None);
+        assert_eq!(apic.read(X2APIC_EOI), None);
+    }
+}

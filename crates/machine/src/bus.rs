@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The one bus: what leaves a core (MSRs, RDPMC, RDTSC, CPUID, guest calls) meets its devices here.
+
+use abi::msr::APIC_BASE;
+use abi::totals::{HwEvent, Ring, Totals};
+use cpu::{GeneralProtection, InvalidOpcode, Memory, Unclaimed};
+use pmu::Pmu;
+
+use crate::apic::Apic;
+use crate::cpuid::Cpuid;
+
+/// A guest call as the core issued it: number, arguments, and its own address.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawCall {
+    pub(crate) number: u64,
+    pub(crate) args: [u64; 4],
+    pub(crate) rip: u64,
+}
+
+/// The devices of one CPU, lent to the core for one instruction.
+pub(crate) struct CoreBus<'a> {
+    pub(crate) pmu: &'a mut Pmu,
+    pub(crate) apic: &'a mut Apic,
+    pub(crate) cpuid: &'a Cpuid,
+    pub(crate) calls: &'a mut Vec<RawCall>,
+    /// Nanoseconds that explicit steps have added to the clock.
+    pub(crate) advanced_ns: u64,
+    /// Fits for a machine without a hypervisor: VMCALL is an invalid opcode.
+    pub(crate) guest_calls: bool,
+}
+
+/// x2APIC enabled, bootstrap processor, default base.
+const APIC_BASE_VALUE: u64 = 0xfee0_0d00;
+
+impl cpu::Bus for CoreBus<'_> {
+    fn rdmsr(&mut self, msr: u32, totals: &Totals) -> Result<u64, GeneralProtection> {
+        if self.pmu.claims(msr) {
+            return self
+                .pmu
+                .rdmsr(msr, &timing::unit(totals))
+                .map_err(|_| GeneralProtection);
+        }
+        if Apic::claims(msr) {
+            return self.apic.read(msr).ok_or(GeneralProtection);
+        }
+        match msr {
+            APIC_BASE => Ok(APIC_BASE_VALUE),
+            _ => Err(GeneralProtection),
+        }
+    }
+
+    fn wrmsr(&mut self, msr: u32, value: u64, totals: &Totals) -> Result<(), GeneralProtection> {
+        if self.pmu.claims(msr) {
+            return self
+                .pmu
+                .wrmsr(msr, value, &timing::unit(totals))
+                .map_err(|_| GeneralProtection);
+        }
+        if Apic::claims(msr) {
+            return self.apic.write(msr, value).ok_or(GeneralProtection);
+        }
+        match msr {
+            APIC_BASE if value == APIC_BASE_VALUE => Ok(()),
+            _ => Err(GeneralProtection),
+        }
+    }
+
+    fn rdpmc(&mut self, index: u32, totals: &Totals) -> Result<u64, GeneralProtection> {
+        self.pmu
+            .rdpmc(index, &timing::unit(totals))
+            .map_err(|_| GeneralProtection)
+    }
+
+    fn rdtsc(&mut self, totals: &Totals) -> u64 {
+        clock_ns(totals, self.advanced_ns)
+    }
+
+    fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
+        self.cpuid.leaf(leaf, subleaf)
+    }
+
+    fn vmcall(
+        &mut self,
+        regs: &[u64; 16],
+        rip: u64,
+        cpl: u8,
+        _mem: &mut Memory,
+        _totals: &Totals,
+    ) -> Result<(), InvalidOpcode> {
+        if cpl != 0 || !self.guest_calls {
+            return Err(InvalidOpcode);
+        }
+        let [rax, rcx, rdx, _, _, _, rsi, rdi, ..] = *regs;
+        self.calls.push(RawCall {
+            number: rax,
+            args: [rdi, rsi, rdx, rcx],
+            rip,
+        });
+        Ok(())
+    }
+
+    fn port_in(&mut self, _port: u16, _size: u8) -> Result<u32, Unclaimed> {
+        Err(Unclaimed)
+    }
+
+    fn port_out(&mut self, _port: u16, _size: u8, _value: u32) -> Result<(), Unclaimed> {
+        Err(Unclaimed)
+    }
+}
+
+/// The guest's clock: a nanosecond for each retired user instruction, plus what explicit steps
+/// added. It does not move inside the kernel, so an NMI shifts nothing (contract, section 4).
+pub(crate) fn clock_ns(totals: &Totals, advanced_ns: u64) -> u64 {
+    totals.get(Ring::User, HwEvent::Instructions) + advanced_ns
+}

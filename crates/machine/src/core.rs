@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! One CPU of the machine: core, bank, local APIC, and where it stands.
+
+use abi::totals::Totals;
+use cpu::Cpu;
+use pmu::Pmu;
+
+use crate::apic::{Apic, Pmi};
+use crate::bus::clock_ns;
+use crate::chooser::Ordinal;
+use crate::observer::{NmiFrame, Outcome};
+
+/// A CPU. Copying it is a snapshot of everything but memory.
+#[derive(Debug, Clone)]
+pub struct Core {
+    /// The x86-64 core.
+    pub cpu: Cpu,
+    /// Its PMC bank.
+    pub pmu: Pmu,
+    /// Its local APIC.
+    pub apic: Apic,
+    /// The next boundary.
+    pub ordinal: Ordinal,
+    /// The NMI handler that is running, if one is.
+    pub nmi: Option<NmiFrame>,
+    /// Program step that is running; `None` during boot.
+    pub step: Option<usize>,
+    /// Exit status of the program, once it has ended.
+    pub exited: Option<u64>,
+    /// One NMI is latched.
+    pub(crate) nmi_latched: bool,
+    /// A PMI that skid holds back reaches the APIC at this boundary.
+    pub(crate) pmi_at: Option<Ordinal>,
+    /// Nanoseconds that explicit steps have added to the clock.
+    pub(crate) advanced_ns: u64,
+    /// Boundary at which a code watch has already been handled.
+    pub(crate) watch_handled: Option<Ordinal>,
+}
+
+impl Core {
+    pub(crate) fn new(cpu: Cpu, pmu: Pmu, id: u32) -> Self {
+        Self {
+            cpu,
+            pmu,
+            apic: Apic::new(id),
+            ordinal: 0,
+            nmi: None,
+            step: None,
+            exited: None,
+            nmi_latched: false,
+            pmi_at: None,
+            advanced_ns: 0,
+            watch_handled: None,
+        }
+    }
+
+    /// What has retired, with the timing model's share.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        timing::unit(&self.cpu.totals)
+    }
+
+    /// The guest's clock in nanoseconds.
+    #[must_use]
+    pub fn clock_ns(&self) -> u64 {
+        clock_ns(&self.cpu.totals, self.advanced_ns)
+    }
+
+    /// An NMI request reaches the core: one is latched, more are lost.
+    pub(crate) fn request_nmi(&mut self) -> Outcome {
+        if self.nmi_latched {
+            return Outcome::Lost;
+        }
+        self.nmi_latched = true;
+        if self.cpu.nmi_blocked {
+            Outcome::Pended
+        } else {
+            Outcome::Delivered
+        }
+    }
+
+    /// A PMI request reaches the local APIC.
+    pub(crate) fn request_pmi(&mut self) -> Outcome {
+        match self.apic.pmi() {
+            Pmi::Nmi => self.request_nmi(),
+            Pmi::Dropped | Pmi::Fixed => Outcome::Absorbed,
+        }
+    }
+}

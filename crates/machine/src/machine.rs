@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The machine: how it is put together, loaded, snapshot and rolled back. How it runs stands in
+//! [`crate::step`].
+
+use std::sync::Arc;
+
+use abi::boot::{BOOT_VERSION, BootInfo};
+use abi::layout::{
+    CPUS_MAX, MEMORY_SIZE, PAGE_SIZE, SHARED, SHARED_SIZE, USER_DATA, USER_DATA_SIZE, USER_TEXT,
+    USER_TEXT_SIZE,
+};
+use abi::rows::Rows;
+use cpu::{Cpu, DecodeCache, Mark, Memory, Perm};
+use image::{Image, StructLayout};
+use pmu::Pmu;
+
+use crate::bus::RawCall;
+use crate::core::Core;
+use crate::cpuid::Cpuid;
+use crate::objects::Objects;
+use crate::program::Program;
+
+/// The hardware of a machine, from its file.
+#[derive(Debug, Clone)]
+pub struct Hardware {
+    /// The PMC bank of each CPU.
+    pub pmu: pmu::Config,
+    /// Instructions that a PMI may be late, at most.
+    pub skid_max: u32,
+    /// Samples of one event per tick before the guest throttles it.
+    pub max_samples_per_tick: u64,
+}
+
+/// Why a machine cannot be built.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SetupError {
+    /// The image reaches beyond memory.
+    #[error("the image has a segment at {addr:#x}, beyond the {memory:#x} bytes of memory")]
+    SegmentOutside {
+        /// Start of the segment.
+        addr: u64,
+        /// Bytes of memory.
+        memory: u64,
+    },
+    /// The image is not a guest of this project.
+    #[error(
+        "the image has no {what}, which a guest needs; build it with debug information from this project's sources"
+    )]
+    NotAGuest {
+        /// Symbol or type that is missing.
+        what: &'static str,
+    },
+    /// More CPUs than the image has room for, or none.
+    #[error("{0} CPUs asked for; the guest has room for 1 to {CPUS_MAX}")]
+    Cpus(usize),
+    /// A user program does not fit.
+    #[error("the program of cpu {cpu} needs {need:#x} bytes of {what}; there are {room:#x}")]
+    ProgramTooLarge {
+        /// CPU of the program.
+        cpu: usize,
+        /// Code or data.
+        what: &'static str,
+        /// Bytes needed.
+        need: u64,
+        /// Bytes available.
+        room: u64,
+    },
+}
+
+/// CPUs, memory and devices.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    pub(crate) image: Arc<Image>,
+    pub(crate) programs: Arc<[Program]>,
+    pub(crate) mem: Memory,
+    pub(crate) cache: DecodeCache,
+    pub(crate) cores: Vec<Core>,
+    pub(crate) objects: Objects,
+    pub(crate) cpuid: Cpuid,
+    pub(crate) calls: Vec<RawCall>,
+    pub(crate) console: Vec<u8>,
+    /// Fields of named objects are watched.
+    pub(crate) watching: bool,
+    /// Guest calls exist (a guest of ours runs).
+    pub(crate) guest_calls: bool,
+}
+
+/// Everything that [`Machine::restore`] brings back: copies of the CPUs and an undo mark.
+#[derive(Debug)]
+pub struct Snapshot {
+    cores: Vec<Core>,
+    objects: Objects,
+    mark: Mark,
+}
+
+impl Machine {
+    /// A machine about to boot `image` (a guest of this project) with `rows`; CPU `i` will run
+    /// `programs[i]`.
+    ///
+    /// # Errors
+    /// The image or a program does not fit.
+    pub fn boot(
+        image: Arc<Image>,
+        hardware: &Hardware,
+        rows: Rows,
+        programs: Vec<Program>,
+    ) -> Result<Self, SetupError> {
+        if programs.is_empty() || programs.len() > CPUS_MAX {
+            return Err(SetupError::Cpus(programs.len()));
+        }
+        let layout = image.layout("PerfEvent").ok_or(SetupError::NotAGuest {
+            what: "debug information of PerfEvent",
+        })?;
+        let layout = Arc::new(layout.clone());
+        let boot_info = image
+            .symbol("BOOT_INFO")
+            .ok_or(SetupError::NotAGuest {
+                what: "symbol BOOT_INFO",
+            })?
+            .addr;
+        let mut machine = Self::load(image, hardware, layout, programs.len())?;
+        machine.guest_calls = true;
+        machine.mem.protect(SHARED, SHARED_SIZE, USER_RW);
+
+        let mut boot = BootInfo {
+            version: BOOT_VERSION,
+            cpus: programs.len() as u32,
+            max_samples_per_tick: hardware.max_samples_per_tick,
+            rows,
+            ..BootInfo::default()
+        };
+        for (cpu, program) in programs.iter().enumerate() {
+            let text = USER_TEXT + cpu as u64 * USER_TEXT_SIZE;
+            let data = USER_DATA + cpu as u64 * USER_DATA_SIZE;
+            fits(cpu, "code", program.text.len(), USER_TEXT_SIZE)?;
+            // Half of the data part is the stack's.
+            fits(cpu, "data", program.data.len(), USER_DATA_SIZE / 2)?;
+            machine.mem.protect(text, USER_TEXT_SIZE, USER_RX);
+            machine.mem.protect(data, USER_DATA_SIZE, USER_RW);
+            machine.poke(text, &program.text);
+            machine.poke(data, &program.data);
+            boot.user_entry[cpu] = text;
+            boot.user_stack[cpu] = data + USER_DATA_SIZE;
+            for step in &program.steps {
+                machine.cache.watch(step.rip);
+            }
+        }
+        machine.poke(boot_info, &boot_bytes(&boot));
+        for (id, core) in machine.cores.iter_mut().enumerate() {
+            core.cpu.rip = machine.image.entry();
+            core.cpu.regs[RDI] = id as u64;
+        }
+        machine.programs = programs.into();
+        Ok(machine)
+    }
+
+    /// A machine with one CPU that stands at the entry of `image`, at CPL 0, with no operating
+    /// system and no guest calls. RSP is the end of memory; the stack's page is mapped.
+    ///
+    /// # Errors
+    /// The image does not fit.
+    pub fn bare(image: Arc<Image>, hardware: &Hardware) -> Result<Self, SetupError> {
+        let entry = image.entry();
+        let mut machine = Self::load(image, hardware, Arc::new(nothing_named()), 1)?;
+        machine
+            .mem
+            .protect(MEMORY_SIZE - BARE_STACK_SIZE, BARE_STACK_SIZE, KERNEL_RW);
+        let core = &mut machine.cores[0];
+        core.cpu.rip = entry;
+        core.cpu.regs[RSP] = MEMORY_SIZE;
+        Ok(machine)
+    }
+
+    fn load(
+        image: Arc<Image>,
+        hardware: &Hardware,
+        layout: Arc<StructLayout>,
+        cpus: usize,
+    ) -> Result<Self, SetupError> {
+        let mut mem = Memory::new(MEMORY_SIZE);
+        for segment in image.segments() {
+            let end = segment.addr.checked_add(segment.size);
+            if end.is_none_or(|end| end > MEMORY_SIZE) {
+                return Err(SetupError::SegmentOutside {
+                    addr: segment.addr,
+                    memory: MEMORY_SIZE,
+                });
+            }
+            let mut perm = Perm::NONE;
+            for (wanted, bit) in [
+                (segment.read, Perm::READ),
+                (segment.write, Perm::WRITE),
+                (segment.exec, Perm::EXEC),
+            ] {
+                if wanted {
+                    perm = perm | bit;
+                }
+            }
+            let page = segment.addr & !(PAGE_SIZE - 1);
+            mem.protect(page, segment.addr + segment.size - page, perm);
+            mem.write(segment.addr, &segment.bytes)
+                .map_err(|_| SetupError::SegmentOutside {
+                    addr: segment.addr,
+                    memory: MEMORY_SIZE,
+                })?;
+        }
+        let cores = (0..cpus)
+            .map(|id| Core::new(Cpu::new(), Pmu::new(&hardware.pmu), id as u32))
+            .collect();
+        Ok(Self {
+            image,
+            programs: Arc::new([]),
+            mem,
+            cache: DecodeCache::new(),
+            cores,
+            objects: Objects::new(layout),
+            cpuid: Cpuid::new(hardware.pmu.cpuid_0a()),
+            calls: Vec::new(),
+            console: Vec::new(),
+            watching: false,
+            guest_calls: false,
+        })
+    }
+
+    /// Writes within ranges that set-up has checked.
+    fn poke(&mut self, addr: u64, bytes: &[u8]) {
+        self.mem
+            .write(addr, bytes)
+            .expect("set-up writes inside memory");
+    }
+
+    /// Has every access to fields of named objects told to the observer from here on.
+    ///
+    /// # Panics
+    /// If the image has no event arena, which [`Machine::boot`] excludes for guests of ours.
+    pub fn watch_objects(&mut self) {
+        if self.watching {
+            return;
+        }
+        let arena = self
+            .image
+            .symbol("PERF")
+            .expect("a guest has the symbol PERF");
+        self.mem.watch(arena.addr, arena.size);
+        self.watching = true;
+    }
+
+    /// Stops telling.
+    pub fn unwatch_objects(&mut self) {
+        self.mem.unwatch_all();
+        self.watching = false;
+    }
+
+    /// Asks for [`crate::Observer::code`] before each execution of the instruction at `rip`.
+    pub fn watch_code(&mut self, rip: u64) {
+        self.cache.watch(rip);
+    }
+
+    /// The CPUs.
+    #[must_use]
+    pub fn cores(&self) -> &[Core] {
+        &self.cores
+    }
+
+    /// A CPU, to set registers before a run.
+    pub fn core_mut(&mut self, cpu: usize) -> &mut Core {
+        &mut self.cores[cpu]
+    }
+
+    /// Memory.
+    #[must_use]
+    pub fn mem(&self) -> &Memory {
+        &self.mem
+    }
+
+    /// Memory, to write before a run.
+    pub fn mem_mut(&mut self) -> &mut Memory {
+        &mut self.mem
+    }
+
+    /// Named objects.
+    #[must_use]
+    pub fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// The guest.
+    #[must_use]
+    pub fn image(&self) -> &Image {
+        &self.image
+    }
+
+    /// The user programs, by CPU.
+    #[must_use]
+    pub fn programs(&self) -> &[Program] {
+        &self.programs
+    }
+
+    /// What the guest has printed.
+    #[must_use]
+    pub fn console(&self) -> &[u8] {
+        &self.console
+    }
+
+    /// The state now. Restore or release snapshots in the reverse order of their making.
+    pub fn snapshot(&mut self) -> Snapshot {
+        Snapshot {
+            cores: self.cores.clone(),
+            objects: self.objects.clone(),
+            mark: self.mem.mark(),
+        }
+    }
+
+    /// Back to `snapshot`, which stays valid.
+    pub fn restore(&mut self, snapshot: &Snapshot) {
+        self.cores.clone_from(&snapshot.cores);
+        self.objects.clone_from(&snapshot.objects);
+        self.mem.rollback(&snapshot.mark);
+        self.calls.clear();
+    }
+
+    /// Forgets `snapshot`; the state stays as it is.
+    pub fn release(&mut self, snapshot: Snapshot) {
+        self.mem.release(snapshot.mark);
+    }
+}
+
+const RSP: usize = 4;
+const RDI: usize = 7;
+
+const KERNEL_RW: Perm = Perm(Perm::READ.0 | Perm::WRITE.0);
+const USER_RW: Perm = Perm(KERNEL_RW.0 | Perm::USER.0);
+const USER_RX: Perm = Perm(Perm::READ.0 | Perm::EXEC.0 | Perm::USER.0);
+
+/// Bytes of stack at the end of memory for [`Machine::bare`].
+const BARE_STACK_SIZE: u64 = 16 * PAGE_SIZE;
+
+/// The layout of events in a machine that has none.
+fn nothing_named() -> StructLayout {
+    StructLayout {
+        name: String::new(),
+        path: String::new(),
+        size: 0,
+        fields: Vec::new(),
+    }
+}
+
+fn fits(cpu: usize, what: &'static str, need: usize, room: u64) -> Result<(), SetupError> {
+    if need as u64 <= room {
+        return Ok(());
+    }
+    Err(SetupError::ProgramTooLarge {
+        cpu,
+        what,
+        need: need as u64,
+        room,
+    })
+}
+
+/// The boot block as the guest's memory holds it (`repr(C)`, little endian).
+fn boot_bytes(boot: &BootInfo) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(size_of::<BootInfo>());
+    bytes.extend(boot.version.to_le_bytes());
+    bytes.extend(boot.cpus.to_le_bytes());
+    for word in boot.user_entry.into_iter().chain(boot.user_stack) {
+        bytes.extend(word.to_le_bytes());
+    }
+    bytes.extend(boot.max_samples_per_tick.to_le_bytes());
+    bytes.extend(boot.rows.0);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::mem::offset_of;
+
+    #[test]
+    fn boot_block_bytes_follow_the_layout() {
+        let mut boot = BootInfo {
+            version: 7,
+            max_samples_per_tick: 0x1122,
+            ..BootInfo::default()
+        };
+        boot.user_stack[1] = 0xabcd;
+        boot.rows.0[3] = 9;
+        let bytes = boot_bytes(&boot);
+        assert_eq!(bytes[offset_of!(BootInfo, version)], 7);
+        assert_eq!(bytes[offset_of!(BootInfo, user_stack) + 8], 0xcd);
+        assert_eq!(bytes[offset_of!(BootInfo, max_samples_per_tick)], 0x22);
+        assert_eq!(bytes[offset_of!(BootInfo, rows) + 3], 9);
+    }
+}

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The step loop: the whole life of the machine on one page.
+//!
+//! At every boundary, in this order: the caller's limit, a decision, a PMI that skid held back,
+//! counter overflows, NMI, interrupt; then instructions run until the next point of interest, with
+//! one comparison for each. What the instruction did outside the core (WRMSR, guest calls) is
+//! looked at right after it. The map of the rooms is docs/architecture.md.
+
+use abi::guest_call;
+use abi::totals::Ring;
+use cpu::{AccessKind, Event, Step};
+
+use crate::bus::{CoreBus, RawCall};
+use crate::chooser::{Chooser, Decision, Ordinal};
+use crate::machine::Machine;
+use crate::observer::{GuestEvent, NmiFrame, ObjectAccess, Observer, Outcome, View};
+use crate::program::Action;
+use crate::stop::{End, Failure, Reason};
+
+/// How far to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// To the end of the programs, but over no more than so many boundaries.
+    End {
+        /// Boundaries at most.
+        limit: u64,
+    },
+    /// Until this boundary of CPU 0 is next.
+    Boundary(Ordinal),
+}
+
+impl Machine {
+    /// Runs until `until`, an end of the programs, or a failure. `chooser` is asked for every
+    /// decision; `observer` hears of everything.
+    pub fn run<C: Chooser, O: Observer>(
+        &mut self,
+        chooser: &mut C,
+        observer: &mut O,
+        until: Until,
+    ) -> End {
+        const CPU: usize = 0;
+        let (limit, at_limit) = match until {
+            Until::End { limit } => (self.cores[CPU].ordinal.saturating_add(limit), End::Limit),
+            Until::Boundary(ordinal) => (ordinal, End::Boundary),
+        };
+        loop {
+            let core = &self.cores[CPU];
+            let now = core.ordinal;
+            if let Some(status) = core.exited {
+                return End::Exited(vec![status]);
+            }
+            if now >= limit {
+                return at_limit;
+            }
+            let next_decision = chooser.next(CPU, now);
+            if next_decision == Some(now)
+                && let Some(decision) = chooser.decide(CPU, now)
+            {
+                let outcome = self.carry_out(CPU, decision);
+                observer.decided(&self.view(CPU), decision, outcome);
+                continue;
+            }
+            let core = &mut self.cores[CPU];
+            if core.pmi_at == Some(now) {
+                core.pmi_at = None;
+                core.request_pmi();
+            }
+            let totals = core.totals();
+            if core.pmu.settle(&totals) {
+                core.request_pmi();
+            }
+            match self.deliver_pending(CPU, observer) {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(stop) => return self.fail(CPU, Reason::Core(*stop)),
+            }
+            let core = &self.cores[CPU];
+            if core.cpu.halted {
+                return End::Halted;
+            }
+            let mut stop_at = limit.min(next_decision.unwrap_or(Ordinal::MAX));
+            stop_at = stop_at.min(core.pmi_at.unwrap_or(Ordinal::MAX));
+            stop_at = stop_at.min(now.saturating_add(core.pmu.headroom(&totals).max(1)));
+            if core.nmi_latched || core.apic.deliverable().is_some() {
+                stop_at = now + 1;
+            }
+            let ended = if self.watching || core.nmi.is_some() {
+                self.advance::<true, O>(CPU, stop_at, observer)
+            } else {
+                self.advance::<false, O>(CPU, stop_at, observer)
+            };
+            if let Some(end) = ended {
+                return end;
+            }
+        }
+    }
+
+    /// Instructions until boundary `stop_at`, or until one has done something that the loop above
+    /// must look at. `ATTENTIVE`: also look for accesses to named objects and the end of an NMI.
+    fn advance<const ATTENTIVE: bool, O: Observer>(
+        &mut self,
+        index: usize,
+        stop_at: Ordinal,
+        observer: &mut O,
+    ) -> Option<End> {
+        // Every change of ring ends this loop.
+        let was_user = self.cores[index].cpu.cpl() == 3;
+        let mut over_watch = self.cores[index].watch_handled == Some(self.cores[index].ordinal);
+        loop {
+            let core = &mut self.cores[index];
+            let rip = core.cpu.rip;
+            let mut bus = CoreBus {
+                pmu: &mut core.pmu,
+                apic: &mut core.apic,
+                cpuid: &self.cpuid,
+                calls: &mut self.calls,
+                advanced_ns: core.advanced_ns,
+                guest_calls: self.guest_calls,
+            };
+            let step = if over_watch {
+                over_watch = false;
+                cpu::step_over_watch(&mut core.cpu, &mut self.mem, &mut self.cache, &mut bus)
+            } else {
+                cpu::step(&mut core.cpu, &mut self.mem, &mut self.cache, &mut bus)
+            };
+            match step {
+                Step::Retired | Step::Iterated => core.ordinal += 1,
+                Step::Watch => {
+                    core.watch_handled = Some(core.ordinal);
+                    self.watch_reached(index, rip, observer);
+                    return None;
+                }
+                Step::Bus => {
+                    core.ordinal += 1;
+                    if ATTENTIVE {
+                        self.tell_accesses(index, rip, observer);
+                    }
+                    return self.answer_calls(index, observer);
+                }
+                Step::RingChanged => {
+                    core.ordinal += 1;
+                    if ATTENTIVE {
+                        self.tell_accesses(index, rip, observer);
+                        self.notice_nmi_exit(index, observer);
+                    }
+                    let view = self.view(index);
+                    if view.core.cpu.cpl() == 3 {
+                        observer.return_to_user(&view);
+                    } else {
+                        observer.syscall(&view);
+                    }
+                    return None;
+                }
+                Step::Exception { .. } => {
+                    // The attempt and the delivery.
+                    core.ordinal += 2;
+                    if ATTENTIVE {
+                        self.tell_accesses(index, rip, observer);
+                    }
+                    if was_user {
+                        observer.leave_user(&self.view(index));
+                    }
+                    return None;
+                }
+                Step::Halted => {
+                    core.ordinal += 1;
+                    return None;
+                }
+                Step::Stop(stop) => return Some(self.fail(index, Reason::Core(*stop))),
+            }
+            if ATTENTIVE {
+                if !self.mem.accesses().is_empty() {
+                    self.tell_accesses(index, rip, observer);
+                }
+                if self.notice_nmi_exit(index, observer) {
+                    return None;
+                }
+            }
+            if self.cores[index].ordinal >= stop_at {
+                return None;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, index: usize, decision: Decision) -> Outcome {
+        let core = &mut self.cores[index];
+        match decision {
+            Decision::Pmi { code } => {
+                let occurred = occur(core, code);
+                match (occurred.counted, occurred.pmi) {
+                    (false, _) => Outcome::NotArmed,
+                    (true, false) => Outcome::Absorbed,
+                    (true, true) => core.request_pmi(),
+                }
+            }
+            Decision::LatePmi {
+                code,
+                recognised_at,
+            } => {
+                let occurred = occur(core, code);
+                match (occurred.counted, occurred.pmi) {
+                    (false, _) => Outcome::NotArmed,
+                    (true, false) => Outcome::Absorbed,
+                    (true, true) => {
+                        core.pmi_at = Some(recognised_at.max(core.ordinal));
+                        Outcome::Delivered
+                    }
+                }
+            }
+            Decision::ExternalNmi => core.request_nmi(),
+            Decision::Tick => {
+                core.apic.request(abi::layout::TIMER_VECTOR);
+                Outcome::Delivered
+            }
+        }
+    }
+
+    /// Delivers a latched NMI or a requested interrupt, if the core takes it at this boundary.
+    fn deliver_pending<O: Observer>(
+        &mut self,
+        index: usize,
+        observer: &mut O,
+    ) -> Result<bool, Box<cpu::Stop>> {
+        let core = &mut self.cores[index];
+        let was_user = core.cpu.cpl() == 3;
+        if core.nmi_latched && cpu::can_take_nmi(&core.cpu) {
+            core.nmi_latched = false;
+            core.nmi = Some(NmiFrame {
+                ordinal: core.ordinal,
+                rip: core.cpu.rip,
+            });
+            cpu::deliver(&mut core.cpu, &mut self.mem, Event::Nmi)?;
+            core.ordinal += 1;
+            self.mem.accesses().clear();
+            let view = self.view(index);
+            if was_user {
+                observer.leave_user(&view);
+            }
+            observer.nmi_entry(&view);
+            return Ok(true);
+        }
+        if let Some(vector) = core.apic.deliverable()
+            && cpu::can_take_interrupt(&core.cpu)
+        {
+            core.apic.accept(vector);
+            cpu::deliver(&mut core.cpu, &mut self.mem, Event::Interrupt { vector })?;
+            core.ordinal += 1;
+            self.mem.accesses().clear();
+            if was_user {
+                observer.leave_user(&self.view(index));
+            }
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    fn notice_nmi_exit<O: Observer>(&mut self, index: usize, observer: &mut O) -> bool {
+        let core = &mut self.cores[index];
+        if core.cpu.nmi_blocked {
+            return false;
+        }
+        let Some(frame) = core.nmi.take() else {
+            return false;
+        };
+        observer.nmi_exit(&self.view(index), frame);
+        true
+    }
+
+    /// A code watch: the beginning of a step, or one that an observer asked for.
+    fn watch_reached<O: Observer>(&mut self, index: usize, rip: u64, observer: &mut O) {
+        let core = &mut self.cores[index];
+        let next = core.step.map_or(0, |step| step + 1);
+        let steps = self
+            .programs
+            .get(index)
+            .map_or(&[][..], |program| &program.steps);
+        if let Some(mark) = steps.get(next)
+            && mark.rip == rip
+        {
+            core.step = Some(next);
+            match mark.action {
+                Some(Action::Tick) => core.apic.request(abi::layout::TIMER_VECTOR),
+                Some(Action::Advance(ns)) => core.advanced_ns += ns,
+                None => {}
+            }
+            observer.step_begin(&self.view(index), next);
+        }
+        observer.code(&self.view(index));
+    }
+
+    fn tell_accesses<O: Observer>(&mut self, index: usize, rip: u64, observer: &mut O) {
+        if self.mem.accesses().is_empty() {
+            return;
+        }
+        let accesses = std::mem::take(self.mem.accesses());
+        let view = self.view(index);
+        for access in &accesses {
+            if let Some((object, offset)) = self.objects.at(access.addr) {
+                let told = ObjectAccess {
+                    object,
+                    offset,
+                    size: access.size,
+                    kind: access.kind,
+                    old: access.old,
+                    new: access.new,
+                    rip,
+                    ordinal: view.core.ordinal - 1,
+                };
+                observer.access(&view, &told);
+            }
+        }
+        // The buffer goes back, so that watching does not allocate.
+        let mut accesses = accesses;
+        accesses.clear();
+        *self.mem.accesses() = accesses;
+    }
+
+    /// Handles the guest calls of the instruction that has just retired.
+    fn answer_calls<O: Observer>(&mut self, index: usize, observer: &mut O) -> Option<End> {
+        while let Some(call) = self.calls.pop() {
+            if let Err(reason) = self.answer(index, call, observer) {
+                return Some(self.fail(index, reason));
+            }
+        }
+        None
+    }
+
+    fn answer<O: Observer>(
+        &mut self,
+        index: usize,
+        call: RawCall,
+        observer: &mut O,
+    ) -> Result<(), Reason> {
+        let [a, b, c, _] = call.args;
+        let event = match call.number {
+            guest_call::EVENT_BORN => {
+                let name = self.name_of_newborn(index, b, c);
+                GuestEvent::Born(self.objects.born(name, a, b))
+            }
+            guest_call::EVENT_DIED => match self.objects.at(a) {
+                Some((id, 0)) => {
+                    self.objects.died(a);
+                    GuestEvent::Died(id)
+                }
+                _ => return Err(Reason::UnknownCall(call.number)),
+            },
+            guest_call::VALUE => match (self.objects.at(a), guest_call::Reader::from_number(c)) {
+                (Some((object, 0)), Some(reader)) => GuestEvent::Value {
+                    object,
+                    value: b,
+                    reader,
+                },
+                _ => return Err(Reason::UnknownCall(call.number)),
+            },
+            guest_call::WARN => GuestEvent::Warn { text: a, len: b },
+            guest_call::PANIC => return Err(Reason::Panic(self.guest_text(a, b))),
+            guest_call::CONSOLE => {
+                let text = self.guest_text(a, b);
+                self.console.extend(text.as_bytes());
+                return Ok(());
+            }
+            guest_call::EXIT => {
+                self.cores[index].exited = Some(a);
+                return Ok(());
+            }
+            number => return Err(Reason::UnknownCall(number)),
+        };
+        observer.guest_event(&self.view(index), event, call.rip);
+        Ok(())
+    }
+
+    fn name_of_newborn(&self, index: usize, fd: u64, parent: u64) -> std::sync::Arc<str> {
+        if let Some((id, 0)) = self.objects.at(parent) {
+            let parent = &self.objects.get(id).name;
+            let prefix = format!("{parent}.child[");
+            let nth = self
+                .objects
+                .iter()
+                .filter(|(_, o)| o.name.starts_with(&prefix))
+                .count();
+            return format!("{prefix}{nth}]").into();
+        }
+        self.cores[index]
+            .step
+            .and_then(|step| self.programs.get(index)?.steps.get(step)?.opens.clone())
+            .unwrap_or_else(|| format!("fd{fd}").into())
+    }
+
+    /// Text in guest memory, at most a page of it.
+    #[must_use]
+    pub fn guest_text(&self, addr: u64, len: u64) -> String {
+        let mut bytes = vec![0; len.min(4096) as usize];
+        match self.mem.read(addr, &mut bytes) {
+            Ok(()) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(_) => format!("(text outside memory, at {addr:#x})"),
+        }
+    }
+
+    pub(crate) fn view(&self, index: usize) -> View<'_> {
+        View {
+            cpu: index,
+            core: &self.cores[index],
+            mem: &self.mem,
+            objects: &self.objects,
+            image: &self.image,
+        }
+    }
+
+    fn fail(&self, index: usize, reason: Reason) -> End {
+        let core = &self.cores[index];
+        End::Failed(Box::new(Failure {
+            reason,
+            cpu: index,
+            ordinal: core.ordinal,
+            rip: core.cpu.rip,
+            place: self.image.place(core.cpu.rip),
+            backtrace: self
+                .view(index)
+                .return_addresses()
+                .into_iter()
+                .map(|addr| (addr, self.image.place(addr)))
+                .collect(),
+        }))
+    }
+}
+
+/// Two occurrences, the driver's minimal period (contract, section 2), in the ring of the boundary.
+fn occur(core: &mut crate::core::Core, code: u64) -> pmu::Occurred {
+    let ring = if core.cpu.cpl() == 3 {
+        Ring::User
+    } else {
+        Ring::Kernel
+    };
+    let totals = core.totals();
+    core.pmu.occur(code, 2, ring, &totals)
+}
+
+/// Whether an access reads or writes, in a word.
+#[must_use]
+pub fn access_word(kind: AccessKind) -> &'static str {
+    match kind {
+        AccessKind::Read => "read",
+        AccessKind::Write => "write",
+    }
+}
