@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The command line. Unknown commands, flags and words get a "did you mean" from clap.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Finds races between NMIs and a port of the Linux perf core, on a simulated x86-64 core.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pmusim",
+    version,
+    after_help = crate::exit::help(),
+    arg_required_else_help = true,
+    max_term_width = 100
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Flags that every command takes.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Global {
+    /// How results are written to standard output.
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// Colours; `auto`: on a terminal, unless NO_COLOR is set.
+    #[arg(long, global = true, value_enum, default_value_t = Color::Auto, value_name = "WHEN")]
+    pub(crate) color: Color,
+    /// No progress and no rates on standard error.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+    /// More detail: what was looked up where.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    pub(crate) verbose: bool,
+    /// Worker threads [default: the available cores]; results do not depend on it.
+    #[arg(short, long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub(crate) jobs: Option<u16>,
+}
+
+/// How results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Text for people; may change.
+    Human,
+    /// A versioned JSON object.
+    Json,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    /// On a terminal, unless NO_COLOR is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run scenarios under every scheduler that they expect something of.
+    #[command(after_help = "Examples:
+  pmusim run sim-configs/scenarios/review
+  pmusim run scenario.toml --scheduler v10
+  pmusim run scenario.toml --format json")]
+    Run(RunArgs),
+    /// One NMI at every instruction boundary of a scenario's step.
+    #[command(after_help = "Examples:
+  pmusim sweep scenario.toml --scheduler v10
+  pmusim sweep scenario.toml --expect --format json")]
+    Sweep(SweepArgs),
+    /// Run a trace again and compare verdict and state digest.
+    #[command(after_help = "Example:
+  pmusim replay target/pmusim/p4.v10.1841.trace")]
+    Replay(ReplayArgs),
+    /// Validate scenario, machine, scheduler, known-findings and trace files; runs nothing.
+    #[command(after_help = "Examples:
+  pmusim check sim-configs
+  pmusim check - < scenario.toml")]
+    Check(CheckArgs),
+    /// Names that files and flags can use.
+    #[command(after_help = "Example:
+  pmusim list schedulers")]
+    List(ListArgs),
+    /// Run a static ELF or a raw machine-code file on the bare core, until HLT.
+    #[command(
+        after_help = "A raw file is loaded at --base, where all memory (0x1000 up to 32 MiB) may be read, \
+written and executed.
+An ELF gets the permissions of its segments. Execution starts at CPL 0 in 64-bit mode, with RSP
+at the end of memory and no interrupt descriptor table.
+
+Examples:
+  pmusim exec code.bin --reg rdi=42 --reg rsi=0x10
+  pmusim exec program.elf --max-insns 1000000 --format json"
+    )]
+    Exec(ExecArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Scenario files, folders of them, or `-` for standard input.
+    #[arg(required = true, value_name = "FILE|DIR")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Only under this scheduler (may be repeated).
+    #[arg(long, value_name = "S")]
+    pub(crate) scheduler: Vec<String>,
+    /// On this machine instead of the file's.
+    #[arg(long, value_name = "M")]
+    pub(crate) machine: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    /// The scenario file, or `-` for standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// A scheduler (may be repeated) [default: all that the file expects something of].
+    #[arg(long, value_name = "S")]
+    pub(crate) scheduler: Vec<String>,
+    /// On this machine instead of the file's.
+    #[arg(long, value_name = "M")]
+    pub(crate) machine: Option<String>,
+    /// The file's expectations decide the exit code.
+    #[arg(long)]
+    pub(crate) expect: bool,
+    /// Where a trace of each window goes.
+    #[arg(long, value_name = "DIR", default_value = "target/pmusim")]
+    pub(crate) write_traces: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The trace, or `-` for standard input.
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Files, folders of them, or `-` for standard input.
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// What to list.
+    #[arg(value_enum, value_name = "WHAT")]
+    pub(crate) what: What,
+}
+
+/// Things with names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum What {
+    /// Scenario files below sim-configs/scenarios.
+    Scenarios,
+    /// The oracles that judge runs.
+    Oracles,
+    /// Machines for `machine = ` and --machine.
+    Machines,
+    /// Schedulers for `[expect.S]` and --scheduler.
+    Schedulers,
+    /// Event kinds for `kind = `.
+    Events,
+}
+
+impl What {
+    /// The word on the command line.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Scenarios => "scenarios",
+            Self::Oracles => "oracles",
+            Self::Machines => "machines",
+            Self::Schedulers => "schedulers",
+            Self::Events => "events",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExecArgs {
+    /// The program, or `-` for standard input. A file that begins like an ELF is one.
+    #[arg(value_name = "PROGRAM")]
+    pub(crate) program: PathBuf,
+    /// Address of a raw file's first byte, or base of a position-independent ELF.
+    #[arg(long, value_name = "ADDR", value_parser = number, default_value = "0x100000")]
+    pub(crate) base: u64,
+    /// A register's first value, such as RAX=0x10; also RIP and RFLAGS (may be repeated).
+    #[arg(long, value_name = "REG=VALUE", value_parser = register)]
+    pub(crate) reg: Vec<(Register, u64)>,
+    /// Instructions to retire at most.
+    #[arg(long, value_name = "N", value_parser = number, default_value = "100000000")]
+    pub(crate) max_insns: u64,
+    /// Take the file as machine code even if it begins like an ELF.
+    #[arg(long)]
+    pub(crate) raw: bool,
+    /// The machine whose counters and CPUID the program sees.
+    #[arg(long, value_name = "M", default_value = "skylake")]
+    pub(crate) machine: String,
+}
+
+/// A register that `--reg` can set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Register {
+    /// A general register, by its number.
+    General(usize),
+    /// The instruction pointer.
+    Rip,
+    /// The flags.
+    Rflags,
+}
+
+/// General registers in the order of their numbers.
+const GENERAL: [&str; 16] = [
+    "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
+    "r14", "r15",
+];
+
+/// A number in decimal or, after `0x`, hexadecimal; `_` may separate digits.
+fn number(text: &str) -> Result<u64, String> {
+    let plain = text.replace('_', "");
+    let lower = plain.to_ascii_lowercase();
+    let parsed = match lower.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16),
+        None => match lower.strip_prefix('-') {
+            // The two's complement, as a register would hold it.
+            Some(_) => lower.parse::<i64>().map(i64::cast_unsigned),
+            None => lower.parse(),
+        },
+    };
+    parsed.map_err(|_| format!("`{text}` is not a number of 64 bits (decimal, or 0x...)"))
+}
+
+fn register(text: &str) -> Result<(Register, u64), String> {
+    let (name, value) = text
+        .split_once('=')
+        .ok_or_else(|| format!("`{text}` is not REGISTER=VALUE"))?;
+    let lower = name.trim().to_ascii_lowercase();
+    let register = match lower.as_str() {
+        "rip" => Register::Rip,
+        "rflags" => Register::Rflags,
+        general => {
+            let at = GENERAL.iter().position(|known| *known == general);
+            let all = "rax, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8 to r15, rip or rflags";
+            Register::General(at.ok_or_else(|| format!("no register `{name}`; possible: {all}"))?)
+        }
+    };
+    Ok((register, number(value.trim())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(number("0x1F"), Ok(31));
+        assert_eq!(number("1_000"), Ok(1000));
+        assert_eq!(number("-1"), Ok(u64::MAX));
+        assert_eq!(number("0xffffffffffffffff"), Ok(u64::MAX));
+        for bad in ["", "0x", "12z", "0x1_0000_0000_0000_0000", "--1"] {
+            assert!(number(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn registers() {
+        assert_eq!(register("RAX=0x10"), Ok((Register::General(0), 16)));
+        assert_eq!(register("r15=1"), Ok((Register::General(15), 1)));
+        assert_eq!(register("Rip=1"), Ok((Register::Rip, 1)));
+        for bad in ["rax", "eax=1", "rax=", "=1"] {
+            assert!(register(bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The command `pmusim`: arguments, files, terminal and exit codes. What it does is done by
+//! `explore`, what it says is said by `report`; here they meet the host.
+//!
+//! Results go to standard output; progress, rates and errors to standard error.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod args;
+mod check;
+mod configs;
+mod context;
+mod error;
+mod exec;
+mod exit;
+mod files;
+mod interrupt;
+mod known;
+mod list;
+mod prepared;
+mod progress;
+mod replay;
+mod run;
+mod sweep;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Cli, Command};
+use crate::context::Context;
+
+fn main() -> ExitCode {
+    // Wrong flags end here, with exit code 2.
+    let cli = Cli::parse();
+    let context = Context::new(cli.global);
+    let result = match &cli.command {
+        Command::Run(args) => run::run(&context, args),
+        Command::Sweep(args) => sweep::run(&context, args),
+        Command::Replay(args) => replay::run(&context, args),
+        Command::Check(args) => check::run(&context, args),
+        Command::List(args) => list::run(&context, args),
+        Command::Exec(args) => exec::run(&context, args),
+    };
+    let exit = result.unwrap_or_else(|failure| context.fail(&failure));
+    exit.into()
+}

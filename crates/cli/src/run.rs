@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `pmusim run`: scenarios under the schedulers that they expect something of.
+
+use explore::{Execution, Plan, Prepared, Verdict};
+use machine::Schedule;
+use report::{Cell, RunReport, RunRow, mismatches};
+use scenario::{Expect, Scheduler};
+
+use crate::args::RunArgs;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::files;
+use crate::prepared::Loaded;
+use crate::progress::watched;
+
+pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failure> {
+    let paths = files::expand(&args.files, &["toml"])?;
+    let loaded = load(context, args, &paths)?;
+    let pairs = |scenario: &Loaded| {
+        scenario
+            .schedulers
+            .iter()
+            .filter(|s| scenario.expect(s).is_some())
+            .count()
+    };
+    let total: usize = loaded.iter().map(pairs).sum();
+    if total == 0 {
+        let why = "no scenario there expects anything of the schedulers asked for";
+        return Err(Failure::Words(
+            Exit::Nothing,
+            format!("nothing selected: {why}"),
+        ));
+    }
+
+    let mut report = RunReport {
+        scenarios: Vec::new(),
+        interrupted: false,
+    };
+    let mut done = 0;
+    'all: for scenario in &loaded {
+        let mut row = RunRow {
+            file: scenario.shown(context),
+            title: scenario.scenario.title.clone(),
+            cells: Vec::new(),
+        };
+        for scheduler in &scenario.schedulers {
+            let Some(expect) = scenario.expect(scheduler) else {
+                continue;
+            };
+            done += 1;
+            let what = format!(
+                "{done}/{total} {} {}",
+                scenario.input.stem(),
+                scheduler.name
+            );
+            let cell = cell(context, scenario, scheduler, expect, &what)?;
+            if context.interrupt.pressed() {
+                report.interrupted = true;
+                if !row.cells.is_empty() {
+                    report.scenarios.push(row);
+                }
+                break 'all;
+            }
+            row.cells.push(cell);
+        }
+        if !row.cells.is_empty() {
+            report.scenarios.push(row);
+        }
+    }
+    context.result("run", &report, |out| report.human(out))?;
+    Ok(if report.interrupted {
+        Exit::Interrupted
+    } else if report.violated() > 0 {
+        Exit::Finding
+    } else if report.vacuous() > 0 {
+        Exit::Cut
+    } else {
+        Exit::Good
+    })
+}
+
+/// Reads every file before anything runs, and tells of the mistakes in all of them.
+fn load(
+    context: &Context,
+    args: &RunArgs,
+    paths: &[std::path::PathBuf],
+) -> Result<Vec<Loaded>, Failure> {
+    let mut loaded = Vec::new();
+    let mut failures: Vec<Failure> = Vec::new();
+    for path in paths {
+        match Loaded::read(context, path, args.machine.as_deref(), &args.scheduler) {
+            Ok(scenario) => loaded.push(scenario),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    let mut all = Vec::new();
+    for failure in failures {
+        match failure {
+            Failure::Files(diagnostics) => all.extend(diagnostics),
+            other => return Err(other),
+        }
+    }
+    if all.is_empty() {
+        Ok(loaded)
+    } else {
+        Err(Failure::Files(all))
+    }
+}
+
+/// Everything that the file says about one scheduler: its sweep, and its injections or plain run.
+fn cell(
+    context: &Context,
+    loaded: &Loaded,
+    scheduler: &Scheduler,
+    expect: &Expect,
+    what: &str,
+) -> Result<Cell, Failure> {
+    let prepared = loaded.prepare(scheduler)?;
+    let broken = |words: String| {
+        Failure::input(format!(
+            "{} under {}: {words}",
+            loaded.input.source.name, scheduler.name
+        ))
+    };
+    let mut verdict = Verdict::default();
+    let mut swept = None;
+    let mut base = None;
+    if let Some((step, source)) = prepared.sweep {
+        let plan = Plan {
+            step,
+            source,
+            jobs: context.jobs(),
+        };
+        let (sweep, _) = watched(context, what, |progress| {
+            explore::sweep(&prepared.setup, plan, progress)
+        });
+        let sweep = sweep.map_err(|error| broken(error.to_string()))?;
+        verdict = explore::judge_sweep(expect, &sweep);
+        swept = Some((sweep.boundaries, sweep.bad.len() as u64));
+        base = Some((sweep.baseline.violations.len(), sweep.baseline.digest));
+    }
+    if swept.is_none() || !loaded.scenario.inject.is_empty() {
+        let (baseline, injected) = execute(loaded, &prepared).map_err(broken)?;
+        let judged = explore::judge_run(expect, &baseline, injected.as_ref());
+        verdict.mismatches.extend(judged.mismatches);
+        verdict.vacuous |= injected.as_ref().is_some_and(|run| run.sampled == 0);
+        base = Some((baseline.violations.len(), baseline.digest));
+    }
+    let file = loaded.shown(context);
+    let (baseline, digest) = base.map_or((0, String::new()), |(n, d)| (n, d.to_string()));
+    Ok(Cell {
+        scheduler: scheduler.name.clone(),
+        held: verdict.holds(),
+        vacuous: verdict.vacuous,
+        boundaries: swept.map(|(all, _)| all),
+        bad: swept.map(|(_, bad)| bad),
+        baseline,
+        digest,
+        mismatches: mismatches(&verdict.mismatches, &file, expect.line),
+    })
+}
+
+/// The run without decisions, and the one with the file's injections if it has any.
+fn execute(loaded: &Loaded, prepared: &Prepared) -> Result<(Execution, Option<Execution>), String> {
+    let setup = &prepared.setup;
+    let baseline = explore::execute(setup, Schedule::empty()).map_err(|e| e.to_string())?;
+    if loaded.scenario.inject.is_empty() {
+        return Ok((baseline, None));
+    }
+    let decisions = explore::injections(setup, &loaded.scenario).map_err(|(at, error)| {
+        let line = loaded
+            .scenario
+            .inject
+            .get(at)
+            .map_or(0, |injection| injection.line);
+        format!("the injection of line {line}: {error}")
+    })?;
+    let schedule = Schedule::new(decisions.into_iter().map(|(at, d)| (0, at, d)).collect());
+    let injected = explore::execute(setup, schedule).map_err(|e| e.to_string())?;
+    Ok((baseline, Some(injected)))
+}

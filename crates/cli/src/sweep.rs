@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `pmusim sweep`: one NMI at every boundary of a scenario's step, and what that shows.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::time::Duration;
+
+use explore::{Bad, Files, Plan, Prepared, Sweep, SweepError};
+use report::{SweepContext, SweepReport, mismatches};
+use scenario::{Known, Scheduler};
+use serde::Serialize;
+
+use crate::args::SweepArgs;
+use crate::configs::relative;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::known::KnownHere;
+use crate::prepared::Loaded;
+use crate::progress::watched;
+
+#[derive(Serialize)]
+struct Report {
+    sweeps: Vec<SweepReport>,
+}
+
+pub(crate) fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Failure> {
+    let loaded = Loaded::read(
+        context,
+        &args.file,
+        args.machine.as_deref(),
+        &args.scheduler,
+    )?;
+    let name = &loaded.input.source.name;
+    if loaded.scenario.sweep.is_none() {
+        return Err(Failure::input(format!(
+            "{name} has no [sweep]: it does not say which step"
+        )));
+    }
+    if loaded.schedulers.is_empty() {
+        let why = "the file expects nothing of any scheduler; name one with --scheduler";
+        return Err(Failure::Words(
+            Exit::Nothing,
+            format!("nothing selected: {why}"),
+        ));
+    }
+    if args.expect
+        && let Some(scheduler) = loaded
+            .schedulers
+            .iter()
+            .find(|s| loaded.expect(s).is_none())
+    {
+        let words = format!(
+            "{name} has no [expect.{}], which --expect needs",
+            scheduler.name
+        );
+        return Err(Failure::input(words));
+    }
+    let known = loaded.configs.known()?;
+
+    let mut sweeps = Vec::new();
+    for scheduler in &loaded.schedulers {
+        let report = one(context, args, &loaded, scheduler, &known)?;
+        if !context.json() {
+            if !sweeps.is_empty() {
+                context.result("", &(), |out| writeln!(out))?;
+            }
+            context.result("sweep", &(), |out| report.human(out))?;
+        }
+        sweeps.push(report);
+        if context.interrupt.pressed() {
+            break;
+        }
+    }
+    let exit = decide(context, args, &sweeps);
+    if context.json() {
+        context.result("sweep", &Report { sweeps }, |_| Ok(()))?;
+    }
+    Ok(exit)
+}
+
+fn decide(context: &Context, args: &SweepArgs, sweeps: &[SweepReport]) -> Exit {
+    let bad = |sweep: &SweepReport| {
+        if args.expect {
+            !sweep.mismatches.is_empty()
+        } else {
+            sweep.finds()
+        }
+    };
+    if context.interrupt.pressed() {
+        Exit::Interrupted
+    } else if sweeps.iter().any(bad) {
+        Exit::Finding
+    } else if sweeps.iter().any(|sweep| sweep.vacuous) {
+        Exit::Cut
+    } else {
+        Exit::Good
+    }
+}
+
+fn one(
+    context: &Context,
+    args: &SweepArgs,
+    loaded: &Loaded,
+    scheduler: &Scheduler,
+    known: &[Known],
+) -> Result<SweepReport, Failure> {
+    let prepared = loaded.prepare(scheduler)?;
+    let (Some((step, source)), Some(asked)) = (prepared.sweep, &loaded.scenario.sweep) else {
+        let name = &loaded.input.source.name;
+        return Err(Failure::input(format!(
+            "{name}: the step of [sweep] cannot be swept"
+        )));
+    };
+    let plan = Plan {
+        step,
+        source,
+        jobs: context.jobs(),
+    };
+    let (sweep, took) = watched(context, &scheduler.name, |progress| {
+        explore::sweep(&prepared.setup, plan, progress)
+    });
+    let sweep = sweep.map_err(|error| match error {
+        SweepError::Baseline(words) => Failure::Words(
+            Exit::Finding,
+            format!(
+                "under {} the run without NMI does not end well: {words}",
+                scheduler.name
+            ),
+        ),
+        error => Failure::input(format!("{}: {error}", loaded.input.source.name)),
+    })?;
+    rate(context, &scheduler.name, &sweep, took);
+
+    let traces = write_traces(context, args, loaded, scheduler, &prepared, &sweep)?;
+    let here = KnownHere::new(known, scheduler, &asked.source);
+    let facts = SweepContext {
+        file: loaded.shown(context),
+        title: loaded.scenario.title.clone(),
+        scheduler: scheduler.name.clone(),
+        machine: loaded.machine.name.clone(),
+        step: asked.step.clone(),
+        source: format!("{} {}", asked.source.name(), asked.source.event()),
+    };
+    let report = SweepReport::new(
+        facts,
+        &sweep,
+        |window| here.reason(&window.causes),
+        |bad: &Bad| traces.get(&bad.ordinal).cloned(),
+    );
+    let Some(expect) = loaded.expect(scheduler) else {
+        return Ok(report);
+    };
+    let verdict = explore::judge_sweep(expect, &sweep);
+    let list = mismatches(&verdict.mismatches, &loaded.shown(context), expect.line);
+    Ok(report.judged(&verdict, list))
+}
+
+/// Rates and times go to standard error only: results hold nothing of the host.
+fn rate(context: &Context, scheduler: &str, sweep: &Sweep, took: Duration) {
+    if context.quiet() {
+        return;
+    }
+    let seconds = took.as_secs_f64();
+    let per_second = if seconds > 0.0 {
+        format!(", {:.0}/s", sweep.executions as f64 / seconds)
+    } else {
+        String::new()
+    };
+    context.note(&format!(
+        "{scheduler}: {} executions in {seconds:.2} s{per_second}",
+        sweep.executions
+    ));
+}
+
+/// A trace of the first boundary of each window; their paths by boundary.
+fn write_traces(
+    context: &Context,
+    args: &SweepArgs,
+    loaded: &Loaded,
+    scheduler: &Scheduler,
+    prepared: &Prepared,
+    sweep: &Sweep,
+) -> Result<BTreeMap<u64, String>, Failure> {
+    let mut paths = BTreeMap::new();
+    let windows = sweep.windows();
+    if windows.is_empty() {
+        return Ok(paths);
+    }
+    let folder = &args.write_traces;
+    let cannot = |error: std::io::Error| {
+        Failure::input(format!(
+            "cannot write traces to `{}`: {error}",
+            folder.display()
+        ))
+    };
+    fs::create_dir_all(folder).map_err(cannot)?;
+    let scenario_name = loaded.input.file_name();
+    let files = Files {
+        scenario: (&loaded.input.source.text, &scenario_name),
+        machine: (&loaded.machine_text, &loaded.machine.name),
+        scheduler,
+    };
+    for window in windows {
+        let bad = &sweep.bad[window.first];
+        let trace = explore::record(prepared, &loaded.scenario, files, &[bad.decision])
+            .map_err(|error| Failure::input(error.to_string()))?;
+        let name = format!(
+            "{}.{}.{}.trace",
+            loaded.input.stem(),
+            scheduler.name,
+            bad.ordinal
+        );
+        let path = folder.join(name.replace('/', "-"));
+        fs::write(&path, trace.to_string()).map_err(cannot)?;
+        let shown = relative(&path);
+        let shown = if context.json() {
+            crate::files::json_name(&shown)
+        } else {
+            shown
+        };
+        paths.insert(bad.ordinal, shown);
+    }
+    Ok(paths)
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Findings, sweeps and runs as text for people and as JSON.
+//!
+//! Each kind of report is a plain value ([`SweepReport`], [`RunReport`], ...) made from what
+//! `explore` returned; its `human` method writes text with ANSI styles (whoever owns the terminal
+//! strips them), [`json`] writes the value as JSON. Rendering is pure: it writes to the writer it
+//! is given and knows no files, clocks or terminals, so equal results give equal bytes. JSON
+//! holds no rates, durations, dates or host paths; human text is not a stable format.
+#![deny(missing_docs)]
+#![forbid(unsafe_code)]
+
+mod checked;
+mod exec;
+mod finding;
+mod instruction;
+mod json;
+mod list;
+mod replay;
+mod run;
+mod style;
+mod sweep;
+mod table;
+
+pub use checked::{CheckReport, CheckedFile, InputError};
+pub use exec::{ExecReport, ExecStop, Flags, RegisterValues};
+pub use finding::{Finding, MismatchReport, mismatches};
+pub use instruction::Instruction;
+pub use json::{FORMAT, json};
+pub use list::{ListItem, ListReport};
+pub use replay::ReplayReport;
+pub use run::{Cell, RunReport, RunRow};
+pub use style::{BAD, DIM, GOOD, HEAD, NAME, UNSURE, paint};
+pub use sweep::{SweepContext, SweepReport, WindowReport};
+pub use table::Table;

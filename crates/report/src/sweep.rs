@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The result of `pmusim sweep`: what was tried, and each window of bad boundaries with the source
+//! lines on both sides.
+
+use std::collections::BTreeMap;
+use std::io;
+
+use explore::{Bad, Sweep, Verdict, Window};
+use machine::Outcome;
+use serde::Serialize;
+
+use crate::finding::{Finding, MismatchReport};
+use crate::instruction::Instruction;
+use crate::style::{BAD, DIM, GOOD, HEAD, NAME, UNSURE, paint};
+
+/// What the results of a sweep do not say about themselves.
+#[derive(Debug, Clone)]
+pub struct SweepContext {
+    /// The scenario's file.
+    pub file: String,
+    /// Its title.
+    pub title: String,
+    /// The scheduler.
+    pub scheduler: String,
+    /// The machine.
+    pub machine: String,
+    /// Label of the step.
+    pub step: String,
+    /// Where the NMI comes from, as in the file: `pmi L`.
+    pub source: String,
+}
+
+/// Neighbouring bad boundaries with equal causes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WindowReport {
+    /// Bad boundaries in it.
+    pub count: usize,
+    /// The first.
+    pub first: u64,
+    /// The last.
+    pub last: u64,
+    /// The instruction before the first boundary.
+    pub before: Instruction,
+    /// The instruction after the last boundary.
+    pub after: Instruction,
+    /// The causes.
+    pub causes: Vec<String>,
+    /// The finding of the first boundary.
+    pub example: Option<Finding>,
+    /// Why this is known, if it is.
+    pub known: Option<String>,
+    /// Trace of the first boundary, relative to the current folder.
+    pub trace: Option<String>,
+}
+
+/// A sweep of one scenario under one scheduler.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SweepReport {
+    /// The scenario's file.
+    pub file: String,
+    /// Its title.
+    pub title: String,
+    /// The scheduler.
+    pub scheduler: String,
+    /// The machine.
+    pub machine: String,
+    /// Label of the step.
+    pub step: String,
+    /// Where the NMI comes from.
+    pub source: String,
+    /// First and last boundary of the step in the kernel.
+    pub range: (u64, u64),
+    /// Boundaries judged.
+    pub boundaries: u64,
+    /// What became of the NMIs.
+    pub outcomes: BTreeMap<&'static str, u64>,
+    /// Boundaries at which a reader ran inside the NMI.
+    pub sampled: u64,
+    /// Runs of the guest, the one without NMI included.
+    pub executions: u64,
+    /// Boundaries that needed no run of their own.
+    pub saved: u64,
+    /// Bad boundaries.
+    pub bad: u64,
+    /// Distinct causes, sorted.
+    pub causes: Vec<String>,
+    /// Findings of the run without NMI.
+    pub baseline: Vec<Finding>,
+    /// The windows, in the order of boundaries.
+    pub windows: Vec<WindowReport>,
+    /// Boundaries after which the guest failed, with the words.
+    pub failed: Vec<(u64, String)>,
+    /// Nothing was delivered or nothing was sampled.
+    pub vacuous: bool,
+    /// It was stopped before its end.
+    pub interrupted: bool,
+    /// Whether the file's expectations hold; absent when they were not asked.
+    pub held: Option<bool>,
+    /// Where they do not.
+    pub mismatches: Vec<MismatchReport>,
+    /// Digest of the state at the end of the run without NMI.
+    pub digest: String,
+}
+
+/// The word for an outcome in reports (contract, section 2).
+const fn outcome_name(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Delivered => "delivered",
+        Outcome::Pended => "pended",
+        Outcome::Lost => "lost",
+        Outcome::NotArmed => "not armed",
+        Outcome::Absorbed => "absorbed",
+    }
+}
+
+impl SweepReport {
+    /// The report of `sweep`. `known` says why a window is known; `trace` names the file of a
+    /// boundary's trace.
+    #[must_use]
+    pub fn new(
+        context: SweepContext,
+        sweep: &Sweep,
+        known: impl Fn(&Window) -> Option<String>,
+        trace: impl Fn(&Bad) -> Option<String>,
+    ) -> Self {
+        let machine = &sweep.baseline.machine;
+        let window = |window: &Window| {
+            let (first, last) = (&sweep.bad[window.first], &sweep.bad[window.last]);
+            WindowReport {
+                count: window.last + 1 - window.first,
+                first: first.ordinal,
+                last: last.ordinal,
+                before: Instruction::at(machine, first.rip_before),
+                after: Instruction::at(machine, last.rip),
+                causes: window.causes.iter().map(ToString::to_string).collect(),
+                example: first.violations.first().map(|v| Finding::new(machine, v)),
+                known: known(window),
+                trace: trace(first),
+            }
+        };
+        let mut causes: Vec<String> = sweep
+            .bad
+            .iter()
+            .flat_map(|bad| bad.causes.iter().map(ToString::to_string))
+            .collect();
+        causes.sort_unstable();
+        causes.dedup();
+        let outcomes = sweep.outcomes.iter();
+        Self {
+            file: context.file,
+            title: context.title,
+            scheduler: context.scheduler,
+            machine: context.machine,
+            step: context.step,
+            source: context.source,
+            range: sweep.range,
+            boundaries: sweep.boundaries,
+            outcomes: outcomes.map(|(o, n)| (outcome_name(*o), *n)).collect(),
+            sampled: sweep.sampled,
+            executions: sweep.executions,
+            saved: (sweep.boundaries + 1).saturating_sub(sweep.executions),
+            bad: sweep.bad.len() as u64,
+            causes,
+            baseline: sweep
+                .baseline
+                .violations
+                .iter()
+                .map(|v| Finding::new(machine, v))
+                .collect(),
+            windows: sweep.windows().iter().map(window).collect(),
+            failed: sweep.failed.clone(),
+            vacuous: sweep.sampled == 0,
+            interrupted: sweep.interrupted,
+            held: None,
+            mismatches: Vec::new(),
+            digest: sweep.baseline.digest.to_string(),
+        }
+    }
+
+    /// Adds what the file's expectations say.
+    #[must_use]
+    pub fn judged(mut self, verdict: &Verdict, mismatches: Vec<MismatchReport>) -> Self {
+        self.held = Some(verdict.holds());
+        self.vacuous = verdict.vacuous;
+        self.mismatches = mismatches;
+        self
+    }
+
+    /// Something was found that is not known.
+    #[must_use]
+    pub fn finds(&self) -> bool {
+        !self.failed.is_empty() || self.windows.iter().any(|window| window.known.is_none())
+    }
+
+    /// Text for people.
+    ///
+    /// # Errors
+    /// Those of the writer.
+    pub fn human(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        writeln!(out, "{}", paint(HEAD, &self.title))?;
+        let name = |text: &str| paint(NAME, text);
+        writeln!(
+            out,
+            "{} under {}: step `{}`, NMI by {}, machine {}",
+            name(&self.file),
+            name(&self.scheduler),
+            self.step,
+            self.source,
+            self.machine,
+        )?;
+        let outcomes: Vec<String> = self
+            .outcomes
+            .iter()
+            .map(|(outcome, n)| format!("{n} {outcome}"))
+            .collect();
+        writeln!(
+            out,
+            "boundaries {} ({}..={}): {}; {} sampled",
+            self.boundaries,
+            self.range.0,
+            self.range.1,
+            if outcomes.is_empty() {
+                "none tried".to_owned()
+            } else {
+                outcomes.join(", ")
+            },
+            self.sampled
+        )?;
+        writeln!(
+            out,
+            "executions {} run, {} saved",
+            self.executions, self.saved
+        )?;
+        for finding in &self.baseline {
+            let words = format!("without NMI: {}", finding.text);
+            writeln!(out, "{} {}", paint(UNSURE, words), paint(DIM, &finding.at))?;
+        }
+        let found = format!(
+            "{} bad, {} distinct causes, {} windows",
+            self.bad,
+            self.causes.len(),
+            self.windows.len()
+        );
+        let style = if self.finds() { BAD } else { GOOD };
+        writeln!(out, "{}", paint(style, found))?;
+        for window in &self.windows {
+            window.human(out)?;
+        }
+        for (at, words) in self.failed.iter().take(FAILED_SHOWN) {
+            let at = paint(BAD, format!("guest fails with an NMI at {at}"));
+            writeln!(out, "\n{at}: {words}")?;
+        }
+        if self.failed.len() > FAILED_SHOWN {
+            let more = self.failed.len() - FAILED_SHOWN;
+            writeln!(out, "... and at {more} more boundaries")?;
+        }
+        if self.vacuous {
+            let words = "vacuous: no NMI was delivered, or no reader ran in one";
+            writeln!(out, "\n{}", paint(UNSURE, words))?;
+        }
+        if self.interrupted {
+            writeln!(
+                out,
+                "\n{}",
+                paint(UNSURE, "interrupted: boundaries are missing")
+            )?;
+        }
+        match self.held {
+            Some(true) => writeln!(out, "\n{}", paint(GOOD, "the file's expectations hold")),
+            Some(false) => {
+                writeln!(
+                    out,
+                    "\n{}",
+                    paint(BAD, "the file's expectations do not hold")
+                )?;
+                for mismatch in &self.mismatches {
+                    writeln!(
+                        out,
+                        "  {}:{}: {}",
+                        mismatch.file, mismatch.line, mismatch.text
+                    )?;
+                }
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Failures of the guest that are shown in full.
+const FAILED_SHOWN: usize = 3;
+
+impl WindowReport {
+    fn human(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let boundaries = if self.count == 1 {
+            format!("boundary {}", self.first)
+        } else {
+            format!("{} boundaries {}..={}", self.count, self.first, self.last)
+        };
+        writeln!(out, "\n{}", paint(BAD, boundaries))?;
+        for (word, instruction) in [("after ", &self.before), ("before", &self.after)] {
+            let symbol = instruction.symbol.as_ref().unwrap_or(&instruction.address);
+            writeln!(
+                out,
+                "  {word} {}  {}  {}",
+                paint(NAME, instruction.source()),
+                paint(DIM, symbol),
+                instruction.text
+            )?;
+        }
+        for cause in &self.causes {
+            writeln!(out, "  cause  {cause}")?;
+        }
+        if let Some(example) = &self.example {
+            writeln!(out, "  e.g.   {}", example.text)?;
+        }
+        if let Some(known) = &self.known {
+            writeln!(out, "  known  {known}")?;
+        }
+        if let Some(trace) = &self.trace {
+            writeln!(out, "  pmusim replay {trace}")?;
+        }
+        Ok(())
+    }
+}
