@@ -2,10 +2,12 @@
 //! Sharing without any NMI: values, who is whose master, and what the versions do differently.
 
 use abi::event_select::BRANCHES;
+use abi::guest_call::Reader;
 use abi::rows::Row;
-use abi::syscall::{Attr, FORMAT_GROUP};
+use abi::syscall::{Attr, FORMAT_GROUP, IOC_NMI_PROBE};
 
 use super::{Kernel, counting, sampling, scheduler};
+use crate::mock::Op;
 use crate::types::{PerfEvent, event_type, state};
 
 const SHARING: [&str; 2] = ["v10", "delta"];
@@ -301,6 +303,38 @@ fn exiting_children_count_for_their_parent() {
         assert_eq!(event.master_child_count.read() != 0, shadow);
         assert_eq!(event.child_count.read() != 0, !shadow);
         assert_eq!(k.read(parent), 15);
+        k.check();
+    }
+}
+
+/// The claim that a sync must be safe against another one inside it (P6): an NMI right before the
+/// addition, which reads the same event, adds the same difference in v10; delta has claimed it by
+/// cmpxchg, so that the NMI sees it missing and nothing is added twice.
+#[test]
+fn an_nmi_inside_a_sync() {
+    for (version, in_nmi, after) in [("v10", 10, 20), ("delta", 0, 10)] {
+        let mut k = Kernel::new(version);
+        let a = k.open(&counting(BRANCHES));
+        let b = k.open(&counting(BRANCHES));
+        is_master_of(&k, a, &[a, b]);
+        assert_eq!(k.ioctl(b, IOC_NMI_PROBE, 0), 0);
+        k.occur(BRANCHES, 10);
+        // The driver adds to `count` and `period_left` first.
+        let perf = k.perf;
+        perf.hw.once_at(Op::Local64Add, || {});
+        perf.hw.once_at(Op::Local64Add, || {});
+        // SAFETY: an NMI may come anywhere.
+        perf.hw
+            .once_at(Op::Local64Add, move || unsafe { perf.nmi() });
+        assert_eq!(k.read(b), after, "{version}");
+        let values = perf.hw.take_values();
+        assert_eq!(
+            (values[0].value, values[0].reader),
+            (in_nmi, Reader::ReadLocal)
+        );
+        // Permanent: later reads carry it on.
+        k.occur(BRANCHES, 1);
+        assert_eq!(k.read(b), after + 1);
         k.check();
     }
 }
