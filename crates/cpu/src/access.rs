@@ -209,6 +209,17 @@ pub(crate) fn claim16(
     Ok((mem.get_slow(addr, 8), mem.get_slow(addr.wrapping_add(8), 8)))
 }
 
+/// Checks that `size` bytes may be read.
+pub(crate) fn check_read(
+    cpu: &mut Cpu,
+    mem: &Memory,
+    addr: u64,
+    size: u64,
+    mode: u8,
+) -> Result<(), Raised> {
+    check(cpu, mem, addr, size, Perm::READ, mode)
+}
+
 /// Checks that `size` bytes may be written.
 pub(crate) fn check_write(
     cpu: &mut Cpu,

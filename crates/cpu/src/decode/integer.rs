@@ -7,7 +7,7 @@ use crate::access::{Cl, D, Full, I, M, Moffs, One, S, Simple};
 use crate::exec::shift::{Rcl, Rcr, Rol, Ror, Sar, Shl, Shr};
 use crate::exec::{alu, atomic, bits, branch, misc, mov, muldiv, shift, stack, string};
 use crate::op::{Handler, Op};
-use iced_x86::{Instruction, Mnemonic as N, OpKind, Register};
+use iced_x86::{Code, Instruction, Mnemonic as N, OpKind, Register};
 
 /// One handler for each width.
 macro_rules! sized {
@@ -162,8 +162,9 @@ pub(super) fn select(i: &Instruction, op: &mut Op) -> Option<Handler> {
         N::Cdq => Some(mov::extend_d::<u32>),
         N::Cqo => Some(mov::extend_d::<u64>),
         N::Bswap => wide!(bytes, mov::bswap),
-        N::Leave => (i.stack_pointer_increment() == 0).then_some(stack::leave::<u64>),
-        N::Enter => {
+        N::Leave if i.code() == Code::Leavew => Some(stack::leave::<u16>),
+        N::Leave => Some(stack::leave::<u64>),
+        N::Enter if i.code() == Code::Enterq_imm16_imm8 => {
             op.aux = i.immediate8_2nd();
             op.imm = i32::from(i.immediate16());
             Some(stack::enter)
@@ -444,11 +445,52 @@ fn conditional(i: &Instruction, op: &mut Op) -> Option<Handler> {
             None
         };
     }
-    if i.op_count() == 1 {
+    let set = matches!(
+        i.mnemonic(),
+        N::Seto
+            | N::Setno
+            | N::Setb
+            | N::Setae
+            | N::Sete
+            | N::Setne
+            | N::Setbe
+            | N::Seta
+            | N::Sets
+            | N::Setns
+            | N::Setp
+            | N::Setnp
+            | N::Setl
+            | N::Setge
+            | N::Setle
+            | N::Setg
+    );
+    let cmov = matches!(
+        i.mnemonic(),
+        N::Cmovo
+            | N::Cmovno
+            | N::Cmovb
+            | N::Cmovae
+            | N::Cmove
+            | N::Cmovne
+            | N::Cmovbe
+            | N::Cmova
+            | N::Cmovs
+            | N::Cmovns
+            | N::Cmovp
+            | N::Cmovnp
+            | N::Cmovl
+            | N::Cmovge
+            | N::Cmovle
+            | N::Cmovg
+    );
+    if set {
         return match kind(i, 0, op) {
             Kind::Reg => by_condition!(cc, exec_setcc, D),
             _ => by_condition!(cc, exec_setcc, M<Full>),
         };
+    }
+    if !cmov || i.op_count() != 2 {
+        return None;
     }
     match (kind(i, 1, op), size(i, 0)) {
         (Kind::Reg, 2) => by_condition!(cc, exec_cmov, S, u16),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! PUSH, POP, PUSHF, POPF, ENTER, LEAVE.
 
-use crate::access::{Mode, Place, Source, load, pop, push, store};
+use crate::access::{Mode, Place, Source, check_read, check_write, load, pop, push, store};
 use crate::cpu::{RBP, RSP};
 use crate::flags;
 use crate::op::{Flow, Op, Outcome, STACK};
@@ -106,40 +106,36 @@ pub(crate) fn leave<W: Word>(cpu: &mut Cpu, mem: &mut Memory, _: &Op) -> Outcome
     Ok(Flow::Next)
 }
 
-/// ENTER with frame size `imm` and nesting level `aux`.
+/// ENTER with frame size `imm` and nesting level `aux`. It writes all or nothing, and the new top
+/// of the stack must be writable too.
 pub(crate) fn enter(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
-    let saved = (cpu.regs[RSP], cpu.regs[RBP]);
+    let (rsp, rbp) = (cpu.regs[RSP], cpu.regs[RBP]);
     let level = u64::from(op.aux & 31);
-    let result = (|| {
-        push::<u64>(cpu, mem, saved.1)?;
-        let frame = cpu.regs[RSP];
-        for i in 1..level {
-            let v = load::<u64>(cpu, mem, saved.1.wrapping_sub(8 * i), STACK)?;
-            push::<u64>(cpu, mem, v)?;
-        }
-        if level > 0 {
-            push::<u64>(cpu, mem, frame)?;
-        }
-        let rsp = cpu.regs[RSP].wrapping_sub(u64::from(op.imm as u32));
-        // The manual has ENTER probe the new top of stack for a write.
-        crate::access::check_write(cpu, mem, rsp, 1, STACK)?;
-        cpu.regs[RSP] = rsp;
-        cpu.regs[RBP] = frame;
-        Ok(())
-    })();
-    if let Err(raised) = result {
-        (cpu.regs[RSP], cpu.regs[RBP]) = saved;
-        return Err(raised);
+    let frame = rsp.wrapping_sub(8);
+    let pushes = if level > 0 { level + 1 } else { 1 };
+    let bottom = rsp.wrapping_sub(8 * pushes);
+    let top = bottom.wrapping_sub(u64::from(op.imm as u32));
+    check_write(cpu, mem, top, 1, STACK)?;
+    check_write(cpu, mem, bottom, 8 * pushes, STACK)?;
+    if level > 1 {
+        let first = rbp.wrapping_sub(8 * (level - 1));
+        check_read(cpu, mem, first, 8 * (level - 1), STACK)?;
     }
-    for _ in 0..level.max(1) {
-        cpu.count(HwEvent::Stores);
-    }
-    if level > 0 {
-        cpu.count(HwEvent::Stores);
-    }
-    for _ in 1..level {
+    push::<u64>(cpu, mem, rbp)?;
+    for i in 1..level {
+        // What an earlier push wrote may be read here.
+        let v = load::<u64>(cpu, mem, rbp.wrapping_sub(8 * i), STACK)?;
+        push::<u64>(cpu, mem, v)?;
         cpu.count(HwEvent::Loads);
     }
+    if level > 0 {
+        push::<u64>(cpu, mem, frame)?;
+    }
+    for _ in 0..pushes {
+        cpu.count(HwEvent::Stores);
+    }
+    cpu.regs[RSP] = top;
+    cpu.regs[RBP] = frame;
     Ok(Flow::Next)
 }
 
