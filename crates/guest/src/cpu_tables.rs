@@ -20,6 +20,8 @@ const EFER_SCE: u64 = 1;
 const FMASK: u64 = 1 << 8 | 1 << 9 | 1 << 10 | 3 << 12 | 1 << 14 | 1 << 18;
 /// APIC_BASE: the local APIC is on, in x2APIC mode.
 const X2APIC_ON: u64 = 3 << 10;
+/// CR4.PCE.
+const CR4_PCE_BIT: u32 = 8;
 /// Exception vectors that the architecture defines or reserves.
 const EXCEPTIONS: u8 = 32;
 const NMI: u8 = 2;
@@ -55,6 +57,7 @@ pub unsafe fn load(cpu: usize) {
     );
     wrmsr(msr::FMASK, FMASK);
     wrmsr(msr::EFER, rdmsr(msr::EFER) | EFER_SCE);
+    allow_user_rdpmc();
 
     let apic = rdmsr(msr::APIC_BASE);
     if apic & X2APIC_ON != X2APIC_ON {
@@ -78,6 +81,16 @@ fn fill(idt: &mut Idt) {
     idt.set(TIMER_VECTOR, address(entry::timer_entry), 0);
     idt.set(CALL_FUNCTION_VECTOR, address(entry::call_function_entry), 0);
     idt.set(IRQ_WORK_VECTOR, address(entry::irq_work_entry), 0);
+}
+
+/// Sets CR4.PCE: user programs may read counters, as the user-page protocol does. The kernel sets
+/// it for tasks that map an event, or always if the administrator says so (`rdpmc` = 2 in sysfs).
+fn allow_user_rdpmc() {
+    // SAFETY: changes nothing but who may execute RDPMC.
+    unsafe {
+        asm!("mov {cr4}, cr4", "bts {cr4}, {pce}", "mov cr4, {cr4}",
+             cr4 = out(reg) _, pce = const CR4_PCE_BIT, options(nostack));
+    }
 }
 
 /// # Safety

@@ -16,6 +16,7 @@ mod error;
 mod layout;
 mod name;
 mod place;
+mod raw;
 pub mod sources;
 mod types;
 
@@ -71,7 +72,7 @@ impl Image {
     /// # Panics
     /// When the committed files do not fit together: the repository is broken then.
     #[must_use]
-    pub fn guest() -> &'static Self {
+    pub fn guest() -> std::sync::Arc<Self> {
         committed::guest()
     }
 

@@ -56,20 +56,29 @@ impl Place {
     }
 }
 
+impl Place {
+    /// File and line in the function itself: for an instruction that comes from an inlined
+    /// function, where that was called.
+    #[must_use]
+    pub fn own_line(&self) -> Option<(&str, Option<u32>)> {
+        match self.inlined.last() {
+            Some(frame) => frame.file.as_deref().map(|file| (file, frame.line)),
+            None => self.file.as_deref().map(|file| (file, self.line)),
+        }
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.function {
             Some(function) => write!(f, "{function}+{:#x}", self.offset)?,
             None => write!(f, "{:#x}", self.addr)?,
         }
-        if let Some(file) = &self.file {
-            write!(f, " ({file}")?;
-            if let Some(line) = self.line {
-                write!(f, ":{line}")?;
-            }
-            write!(f, ")")?;
+        match self.own_line() {
+            Some((file, Some(line))) => write!(f, " ({file}:{line})"),
+            Some((file, None)) => write!(f, " ({file})"),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -75,10 +75,14 @@ pub fn hash(root: &Path) -> io::Result<String> {
     Ok(hasher.finalize().to_hex().to_string())
 }
 
+/// Rust files below `dir`, without modules called `tests`: they are not compiled into the image.
 fn rust_files(root: &Path, dir: &Path, out: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(root.join(dir))? {
         let entry = entry?;
         let path = dir.join(entry.file_name());
+        if path.file_stem().is_some_and(|name| name == "tests") {
+            continue;
+        }
         if entry.file_type()?.is_dir() {
             rust_files(root, &path, out)?;
         } else if path.extension().is_some_and(|e| e == "rs") {
