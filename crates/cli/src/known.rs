@@ -2,7 +2,9 @@
 //! Matching findings with `sim-configs/known.toml`: by where they happen, never by symptom
 //! (contract, section 8).
 
-use check::cause::{Cause, NamedWrite};
+use check::Violation;
+use check::cause::{Cause, NamedWrite, row_of};
+use image::Image;
 use scenario::{Access, AccessKind, Known, NmiSource, Reach, ReadGuard, Scheduler};
 
 use abi::rows::Row;
@@ -40,6 +42,18 @@ impl<'a> KnownHere<'a> {
         Some(reasons.join("; "))
     }
 
+    /// A finding without an NMI is known: an entry names its place. Nothing has to reach it.
+    pub(crate) fn knows_baseline(&self, image: &Image, violation: &Violation) -> bool {
+        let row = row_of(image, violation.at.rip);
+        let function = image.function_at(violation.at.rip);
+        self.0.iter().any(|known| {
+            let here = known.place.as_deref().is_some_and(|place| {
+                place == row || function.is_some_and(|function| function.name == place)
+            });
+            here && known.oracle.name() == violation.oracle.name()
+        })
+    }
+
     fn of(&self, cause: &Cause) -> Option<&str> {
         let found = self.0.iter().find(|known| matches(known, cause))?;
         Some(&found.reason)
@@ -47,20 +61,12 @@ impl<'a> KnownHere<'a> {
 }
 
 fn matches(known: &Known, cause: &Cause) -> bool {
-    if known.oracle.name() != cause.oracle.name() || known.row != cause.row {
-        return false;
-    }
-    match &known.window {
-        Some(window) => {
+    known.oracle.name() == cause.oracle.name()
+        && known.row == cause.row
+        && known.window.as_ref().is_some_and(|window| {
             is(&window.from, cause.after.as_ref(), &known.row)
                 && is(&window.to, cause.before.as_ref(), &known.row)
-        }
-        // Without a window the place alone says it.
-        None => known
-            .place
-            .as_ref()
-            .is_some_and(|place| *place == cause.row),
-    }
+        })
 }
 
 /// Whether a side of a window is this write.

@@ -21,6 +21,7 @@ mod prepared;
 mod progress;
 mod replay;
 mod run;
+mod sources;
 mod sweep;
 
 use std::process::ExitCode;

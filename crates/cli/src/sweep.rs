@@ -18,6 +18,7 @@ use crate::exit::Exit;
 use crate::known::KnownHere;
 use crate::prepared::Loaded;
 use crate::progress::watched;
+use crate::sources::Sources;
 
 #[derive(Serialize)]
 struct Report {
@@ -58,6 +59,7 @@ pub(crate) fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Failure> 
     }
     let known = loaded.configs.known()?;
 
+    let sources = Sources::of_guest(loaded.configs.roots());
     let mut sweeps = Vec::new();
     for scheduler in &loaded.schedulers {
         let report = one(context, args, &loaded, scheduler, &known)?;
@@ -65,7 +67,9 @@ pub(crate) fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Failure> 
             if !sweeps.is_empty() {
                 context.result("", &(), |out| writeln!(out))?;
             }
-            context.result("sweep", &(), |out| report.human(out))?;
+            context.result("sweep", &(), |out| {
+                report.human(out, &|file, line| sources.line(file, line))
+            })?;
         }
         sweeps.push(report);
         if context.interrupt.pressed() {
@@ -146,6 +150,7 @@ fn one(
         facts,
         &sweep,
         |window| here.reason(&window.causes),
+        |violation| here.knows_baseline(&prepared.setup.image, violation),
         |bad: &Bad| traces.get(&bad.ordinal).cloned(),
     );
     let Some(expect) = loaded.expect(scheduler) else {

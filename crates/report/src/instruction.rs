@@ -28,7 +28,16 @@ impl Instruction {
     #[must_use]
     pub fn at(machine: &Machine, rip: u64) -> Self {
         let place = machine.image().place(rip);
-        // The last frame is the function of the symbol table itself.
+        // An access goes through a chain of inlined helpers. What people look for is the line of
+        // the function's own file: the innermost frame there. The last frame is the function.
+        let own = place.inlined.last().and_then(|outer| {
+            let mut frames = place.inlined.iter();
+            frames.find(|frame| frame.file == outer.file && frame.line.is_some())
+        });
+        let (file, line) = match own {
+            Some(frame) => (frame.file.clone(), frame.line),
+            None => (place.file.clone(), place.line),
+        };
         let inlined = place.inlined.split_last().map_or(&[][..], |(_, rest)| rest);
         Self {
             address: format!("{rip:#x}"),
@@ -37,8 +46,8 @@ impl Instruction {
                 .as_ref()
                 .map(|function| format!("{function}+{:#x}", place.offset)),
             inlined: inlined.iter().map(|frame| frame.function.clone()).collect(),
-            file: place.file,
-            line: place.line,
+            file,
+            line,
             text: cpu::disassemble(machine.mem(), rip),
         }
     }

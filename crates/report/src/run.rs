@@ -32,6 +32,9 @@ pub struct Cell {
     pub mismatches: Vec<MismatchReport>,
 }
 
+/// Mismatches of one cell that are shown to people.
+const MISMATCHES_SHOWN: usize = 8;
+
 impl Cell {
     fn text(&self) -> (Style, String) {
         let (style, word) = match (self.held, self.vacuous && self.mismatches.is_empty()) {
@@ -127,12 +130,17 @@ impl RunReport {
                     let words = "no NMI was delivered, or no reader ran in one: nothing is proved";
                     writeln!(out, "  {}", paint(UNSURE, words))?;
                 }
-                for mismatch in &cell.mismatches {
-                    writeln!(
-                        out,
-                        "  {}:{}: {}",
-                        mismatch.file, mismatch.line, mismatch.text
-                    )?;
+                for mismatch in cell.mismatches.iter().take(MISMATCHES_SHOWN) {
+                    let place = format!("{}:{}", mismatch.file, mismatch.line);
+                    writeln!(out, "  {place}: {}", mismatch.text)?;
+                }
+                let more = cell.mismatches.len().saturating_sub(MISMATCHES_SHOWN);
+                if more > 0 {
+                    writeln!(out, "  ... and {more} more (--format json has all)")?;
+                }
+                if cell.boundaries.is_some() {
+                    let scheduler = &cell.scheduler;
+                    writeln!(out, "  pmusim sweep {} --scheduler {scheduler}", row.file)?;
                 }
             }
         }

@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::io;
 
+use check::Violation;
 use explore::{Bad, Sweep, Verdict, Window};
-use machine::Outcome;
 use serde::Serialize;
 
 use crate::finding::{Finding, MismatchReport};
@@ -86,6 +86,8 @@ pub struct SweepReport {
     pub causes: Vec<String>,
     /// Findings of the run without NMI.
     pub baseline: Vec<Finding>,
+    /// How many of these are not known.
+    pub baseline_unknown: usize,
     /// The windows, in the order of boundaries.
     pub windows: Vec<WindowReport>,
     /// Boundaries after which the guest failed, with the words.
@@ -102,25 +104,15 @@ pub struct SweepReport {
     pub digest: String,
 }
 
-/// The word for an outcome in reports (contract, section 2).
-const fn outcome_name(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Delivered => "delivered",
-        Outcome::Pended => "pended",
-        Outcome::Lost => "lost",
-        Outcome::NotArmed => "not armed",
-        Outcome::Absorbed => "absorbed",
-    }
-}
-
 impl SweepReport {
-    /// The report of `sweep`. `known` says why a window is known; `trace` names the file of a
-    /// boundary's trace.
+    /// The report of `sweep`. `known` says why a window is known, `known_baseline` why a finding
+    /// without NMI is; `trace` names the file of a boundary's trace.
     #[must_use]
     pub fn new(
         context: SweepContext,
         sweep: &Sweep,
         known: impl Fn(&Window) -> Option<String>,
+        known_baseline: impl Fn(&Violation) -> bool,
         trace: impl Fn(&Bad) -> Option<String>,
     ) -> Self {
         let machine = &sweep.baseline.machine;
@@ -155,7 +147,9 @@ impl SweepReport {
             source: context.source,
             range: sweep.range,
             boundaries: sweep.boundaries,
-            outcomes: outcomes.map(|(o, n)| (outcome_name(*o), *n)).collect(),
+            outcomes: outcomes
+                .map(|(o, n)| (explore::outcome_name(*o), *n))
+                .collect(),
             sampled: sweep.sampled,
             executions: sweep.executions,
             saved: (sweep.boundaries + 1).saturating_sub(sweep.executions),
@@ -167,6 +161,12 @@ impl SweepReport {
                 .iter()
                 .map(|v| Finding::new(machine, v))
                 .collect(),
+            baseline_unknown: sweep
+                .baseline
+                .violations
+                .iter()
+                .filter(|violation| !known_baseline(violation))
+                .count(),
             windows: sweep.windows().iter().map(window).collect(),
             failed: sweep.failed.clone(),
             vacuous: sweep.sampled == 0,
@@ -189,14 +189,20 @@ impl SweepReport {
     /// Something was found that is not known.
     #[must_use]
     pub fn finds(&self) -> bool {
-        !self.failed.is_empty() || self.windows.iter().any(|window| window.known.is_none())
+        !self.failed.is_empty()
+            || self.baseline_unknown > 0
+            || self.windows.iter().any(|window| window.known.is_none())
     }
 
-    /// Text for people.
+    /// Text for people. `source` gives the text of a line of a source file, if it is at hand.
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn human(&self, out: &mut dyn io::Write) -> io::Result<()> {
+    pub fn human(
+        &self,
+        out: &mut dyn io::Write,
+        source: &dyn Fn(&str, u32) -> Option<String>,
+    ) -> io::Result<()> {
         writeln!(out, "{}", paint(HEAD, &self.title))?;
         let name = |text: &str| paint(NAME, text);
         writeln!(
@@ -231,9 +237,13 @@ impl SweepReport {
             "executions {} run, {} saved",
             self.executions, self.saved
         )?;
-        for finding in &self.baseline {
-            let words = format!("without NMI: {}", finding.text);
-            writeln!(out, "{} {}", paint(UNSURE, words), paint(DIM, &finding.at))?;
+        for (words, times) in counted(self.baseline.iter().map(|finding| finding.text.as_str())) {
+            writeln!(
+                out,
+                "{} {words}{}",
+                paint(UNSURE, "without NMI"),
+                repeated(times)
+            )?;
         }
         let found = format!(
             "{} bad, {} distinct causes, {} windows",
@@ -244,7 +254,7 @@ impl SweepReport {
         let style = if self.finds() { BAD } else { GOOD };
         writeln!(out, "{}", paint(style, found))?;
         for window in &self.windows {
-            window.human(out)?;
+            window.human(out, source)?;
         }
         for (at, words) in self.failed.iter().take(FAILED_SHOWN) {
             let at = paint(BAD, format!("guest fails with an NMI at {at}"));
@@ -290,8 +300,32 @@ impl SweepReport {
 /// Failures of the guest that are shown in full.
 const FAILED_SHOWN: usize = 3;
 
+/// Each text once, with how often it occurs, in the order of first occurrence.
+fn counted<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<(&'a str, usize)> {
+    let mut list: Vec<(&str, usize)> = Vec::new();
+    for text in texts {
+        match list.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, times)) => *times += 1,
+            None => list.push((text, 1)),
+        }
+    }
+    list
+}
+
+fn repeated(times: usize) -> String {
+    if times == 1 {
+        String::new()
+    } else {
+        format!(" ({times} times)")
+    }
+}
+
 impl WindowReport {
-    fn human(&self, out: &mut dyn io::Write) -> io::Result<()> {
+    fn human(
+        &self,
+        out: &mut dyn io::Write,
+        source: &dyn Fn(&str, u32) -> Option<String>,
+    ) -> io::Result<()> {
         let boundaries = if self.count == 1 {
             format!("boundary {}", self.first)
         } else {
@@ -307,6 +341,13 @@ impl WindowReport {
                 paint(DIM, symbol),
                 instruction.text
             )?;
+            let text = match (&instruction.file, instruction.line) {
+                (Some(file), Some(line)) => source(file, line),
+                _ => None,
+            };
+            if let Some(text) = text {
+                writeln!(out, "         | {}", text.trim())?;
+            }
         }
         for cause in &self.causes {
             writeln!(out, "  cause  {cause}")?;
