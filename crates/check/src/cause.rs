@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use abi::rows::Row;
 use image::Image;
-use machine::{AccessKind, ObjectAccess, ObjectId, Objects, Ordinal};
+use machine::{AccessKind, ObjectAccess, ObjectId, Objects, Ordinal, View};
 
 use crate::violation::Oracle;
 
@@ -36,7 +37,7 @@ pub struct Cause {
     pub oracle: Oracle,
     /// The event that the violation is about.
     pub event: String,
-    /// Function that the boundary lies in, without its version suffix.
+    /// The row that the boundary lies in ([`row_on_stack`]).
     pub row: String,
     /// Last write before the boundary.
     pub after: Option<NamedWrite>,
@@ -105,6 +106,23 @@ pub fn row_of(image: &Image, rip: u64) -> String {
         .function_at(rip)
         .map_or("?", |symbol| symbol.name.as_str());
     strip_version(name).to_owned()
+}
+
+/// The scheduler row nearest to `rip` on the call stack, without its version; the function at `rip`
+/// when no row is on the stack. `rip` is where the core stands or has just been.
+#[must_use]
+pub fn row_on_stack(view: &View<'_>, rip: u64) -> String {
+    // The function that picks the version has the row's name behind the kernel's prefix.
+    let plain = |name: String| {
+        name.strip_prefix("perf_event_")
+            .map_or(name.clone(), str::to_owned)
+    };
+    let is_row = |name: &String| Row::ALL.iter().any(|row| row.name() == name);
+    std::iter::once(rip)
+        .chain(view.return_addresses())
+        .map(|addr| plain(row_of(view.image, addr)))
+        .find(is_row)
+        .unwrap_or_else(|| row_of(view.image, rip))
 }
 
 /// A function's name without its version suffix.

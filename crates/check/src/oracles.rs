@@ -86,6 +86,7 @@ impl Observer for Oracles {
     fn return_to_user(&mut self, view: &View<'_>) {
         self.shadow.return_to_user(view);
         self.state.return_to_user(view, &mut self.violations);
+        self.ownership.return_to_user(view, &mut self.violations);
     }
 
     fn leave_user(&mut self, view: &View<'_>) {

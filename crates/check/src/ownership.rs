@@ -6,6 +6,8 @@
 //! cmpxchg on `hw.prev_count`; the driver's table says who holds the counter. `x86_pmu_stop` clears
 //! the table before its last update, which is no violation.
 
+use std::collections::BTreeSet;
+
 use machine::{AccessKind, ObjectAccess, ObjectId, View};
 
 use crate::violation::{Moment, Oracle, Violation};
@@ -14,10 +16,17 @@ use crate::violation::{Moment, Oracle, Violation};
 const STOPPED: u64 = 1;
 const UPTODATE: u64 = 2;
 
+/// `PERF_EVENT_STATE_ENABLED` in this guest's numbering.
+const ENABLED: i32 = 1;
+/// Counters the driver's table has room for (`X86_PMC_IDX_MAX`).
+const COUNTERS_MAX: i32 = 64;
+
 /// Who is between the two halves of `x86_pmu_stop`, in interrupted code and in an NMI handler.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ownership {
     stopping: [Option<ObjectId>; 2],
+    /// Counters that have been reported as held by nobody alive.
+    leaked: BTreeSet<(i32, u64)>,
     last_read: Option<(u64, u64)>,
 }
 
@@ -44,6 +53,41 @@ impl Ownership {
                 Some(Self::violation(view, access))
             }
             _ => None,
+        }
+    }
+
+    /// Judges the driver's table where the CPU returns to user code: whoever holds a counter must
+    /// be alive and meant to count.
+    pub(crate) fn return_to_user(&mut self, view: &View<'_>, out: &mut Vec<Violation>) {
+        for idx in 0..COUNTERS_MAX {
+            let Some(addr) = holder(view, idx).filter(|&addr| addr != 0) else {
+                continue;
+            };
+            let Some((id, _)) = view.objects.at(addr) else {
+                continue;
+            };
+            let object = view.objects.get(id);
+            let state = view.field(id, "state").map_or(0, |n| n as i32);
+            if !object.dead && state >= ENABLED {
+                continue;
+            }
+            if self.leaked.insert((idx, addr)) {
+                let how = if object.dead {
+                    "which was freed".to_owned()
+                } else {
+                    format!("whose state is {state}")
+                };
+                out.push(Violation {
+                    oracle: Oracle::Ownership,
+                    event: object.name.clone(),
+                    reader: None,
+                    expected: "a counter counts for an event that is ACTIVE or ENABLED".to_owned(),
+                    got: format!("counter {idx} is held by {}, {how}", object.name),
+                    error: u64::from(idx.unsigned_abs()),
+                    tolerated: None,
+                    at: Moment::of(view, view.core.cpu.rip),
+                });
+            }
         }
     }
 

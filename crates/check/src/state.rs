@@ -111,6 +111,11 @@ pub const TRANSITIONS: &[Transition] = &[
     t(State::Enabled, State::Inactive, "event_pmu_del (master)"),
     t(State::Enabled, State::Active, "event_sched_in (master)"),
     t(
+        State::Enabled,
+        State::Off,
+        "list_del_event (a master that is closed while duplicates are ACTIVE)",
+    ),
+    t(
         State::Active,
         State::Enabled,
         "event_sched_out (master with active duplicates)",

@@ -5,10 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use abi::guest_call::Reader;
-use abi::rows::Row;
 use machine::{NmiFrame, Ordinal, View};
 
-use crate::cause::row_of;
+use crate::cause::row_on_stack;
 
 /// The oracles of design section 6, by their names in scenario files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,15 +104,6 @@ impl Moment {
             nmi: view.core.nmi,
         }
     }
-}
-
-fn row_on_stack(view: &View<'_>, rip: u64) -> String {
-    let is_row = |name: &String| Row::ALL.iter().any(|row| row.name() == name);
-    std::iter::once(rip)
-        .chain(view.return_addresses())
-        .map(|addr| row_of(view.image, addr))
-        .find(is_row)
-        .unwrap_or_else(|| row_of(view.image, rip))
 }
 
 /// A rule that was broken, once.

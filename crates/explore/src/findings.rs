@@ -15,13 +15,13 @@ pub(crate) fn fresh<'a>(run: &'a [Violation], baseline: &Execution) -> Vec<&'a V
 }
 
 /// The causes of `violations`, without repetition: each with the window around the decisive
-/// boundary `at`, whose next instruction is at `rip`, among the fields that NMI handlers touched.
+/// boundary `at`, which lies in `row`, among the fields that NMI handlers touched.
 pub(crate) fn causes(
     violations: &[&Violation],
     baseline: &Execution,
     touched: &std::collections::BTreeSet<(machine::ObjectId, u64)>,
     at: Ordinal,
-    rip: u64,
+    row: &str,
 ) -> Vec<Cause> {
     let image = baseline.machine.image();
     let (after, before) = cause::window(&baseline.log.base, touched, &baseline.objects, image, at);
@@ -30,7 +30,7 @@ pub(crate) fn causes(
         .map(|violation| Cause {
             oracle: violation.oracle,
             event: violation.event.to_string(),
-            row: cause::row_of(image, rip),
+            row: row.to_owned(),
             after: after.clone(),
             before: before.clone(),
         })

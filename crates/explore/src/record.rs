@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use check::cause::{Cause, touched};
+use check::cause::{Cause, row_on_stack, touched};
 use image::Image;
 use machine::{Decision, Observer, Ordinal, Schedule, SetupError, Until, View, access_word};
 use scenario::{Diagnostics, Scenario, Scheduler, Texts};
@@ -72,7 +72,7 @@ pub fn record(
             name: files.scheduler.name.clone(),
             text: files.scheduler.to_toml(),
         },
-        verdicts: verdicts(&baseline, &run, &recorded),
+        verdicts: verdicts(setup, &baseline, &run, &recorded)?,
         decisions: recorded,
         digest: run.digest.to_string(),
     })
@@ -159,7 +159,7 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
         .collect::<Result<Vec<_>, _>>()?;
     let baseline = execute(&prepared.setup, Schedule::empty())?;
     let run = execute(&prepared.setup, schedule(&decisions))?;
-    let verdicts = verdicts(&baseline, &run, &trace.decisions);
+    let verdicts = verdicts(&prepared.setup, &baseline, &run, &trace.decisions)?;
     let mut differences = Vec::new();
     if verdicts != trace.verdicts {
         let words = |verdicts: &[Verdict]| match verdicts {
@@ -241,21 +241,34 @@ fn kind(scenario: &Scenario, at: Ordinal, decision: Decision) -> Kind {
     }
 }
 
-fn verdicts(baseline: &Execution, run: &Execution, decisions: &[trace::Decision]) -> Vec<Verdict> {
+fn verdicts(
+    setup: &Setup,
+    baseline: &Execution,
+    run: &Execution,
+    decisions: &[trace::Decision],
+) -> Result<Vec<Verdict>, SetupError> {
     let fresh = fresh(&run.violations, baseline);
     let Some(decisive) = decisions.last() else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
-    causes(
+    // Up to the last decision the run with it is the one without.
+    let mut machine = setup.machine()?;
+    machine.run(
+        &mut Schedule::empty(),
+        &mut (),
+        Until::Boundary(decisive.ordinal),
+    );
+    let row = row_on_stack(&machine.view(0), machine.cores()[0].cpu.rip);
+    Ok(causes(
         &fresh,
         baseline,
         &touched(&run.log.nmi),
         decisive.ordinal,
-        decisive.rip,
+        &row,
     )
     .iter()
     .map(verdict)
-    .collect()
+    .collect())
 }
 
 fn verdict(cause: &Cause) -> Verdict {

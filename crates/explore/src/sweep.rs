@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use abi::totals::Ring;
-use check::cause::Cause;
+use check::cause::{Cause, row_on_stack};
 use check::{Oracles, Violation};
 use machine::{
     Decision, End, Machine, ObjectAccess, ObjectId, Observer, Ordinal, Outcome, Schedule,
@@ -95,6 +95,8 @@ pub struct Sweep {
     pub outcomes: BTreeMap<Outcome, u64>,
     /// Boundaries at which a reader ran inside the NMI.
     pub sampled: u64,
+    /// Boundaries at which none ran, so that nothing can be said of them.
+    pub quiet: BTreeSet<Ordinal>,
     /// Runs of the guest, the baseline included.
     pub executions: u64,
     /// The run without NMI.
@@ -161,6 +163,7 @@ pub fn sweep(setup: &Setup, plan: Plan, progress: &Progress) -> Result<Sweep, Sw
         boundaries: 0,
         outcomes: BTreeMap::new(),
         sampled: 0,
+        quiet: BTreeSet::new(),
         executions: 1,
         baseline,
         bad: Vec::new(),
@@ -171,6 +174,7 @@ pub fn sweep(setup: &Setup, plan: Plan, progress: &Progress) -> Result<Sweep, Sw
         let part = part?;
         sweep.boundaries += part.boundaries;
         sweep.sampled += part.sampled;
+        sweep.quiet.extend(part.quiet);
         sweep.executions += part.executions;
         sweep.bad.extend(part.bad);
         sweep.failed.extend(part.failed);
@@ -227,6 +231,7 @@ struct Part {
     boundaries: u64,
     outcomes: BTreeMap<Outcome, u64>,
     sampled: u64,
+    quiet: Vec<Ordinal>,
     executions: u64,
     bad: Vec<Bad>,
     failed: Vec<(Ordinal, String)>,
@@ -295,6 +300,7 @@ impl<'a> Worker<'a> {
                 break;
             }
             let rip = self.rip();
+            let row = row_on_stack(&self.machine.view(0), rip);
             if self.is_armed() {
                 if let Some(old) = armed.take() {
                     self.machine.release(old.machine);
@@ -309,9 +315,12 @@ impl<'a> Worker<'a> {
                 self.part.boundaries += 1;
                 match &armed {
                     Some(armed) if at - armed.ordinal <= skid => {
-                        self.inject(armed, at, rip, rip_before);
+                        self.inject(armed, at, &row, (rip_before, rip));
                     }
-                    _ => self.count(Outcome::NotArmed),
+                    _ => {
+                        self.count(Outcome::NotArmed);
+                        self.part.quiet.push(at);
+                    }
                 }
                 self.progress.done.fetch_add(1, Ordering::Relaxed);
             }
@@ -352,7 +361,7 @@ impl<'a> Worker<'a> {
     }
 
     /// One execution: from the armed place to the end, with the NMI at `at`; then back.
-    fn inject(&mut self, armed: &Armed, at: Ordinal, rip: u64, rip_before: u64) {
+    fn inject(&mut self, armed: &Armed, at: Ordinal, row: &str, (rip_before, rip): (u64, u64)) {
         let decision = match self.plan.source {
             Source::Pmi(code) => Decision::Pmi { code },
             Source::Late(code) => Decision::LatePmi {
@@ -379,6 +388,8 @@ impl<'a> Worker<'a> {
         }
         if oracles.sampled > sampled_before {
             self.part.sampled += 1;
+        } else {
+            self.part.quiet.push(at);
         }
         if let Err(words) = check_end(&end) {
             self.part.failed.push((at, words));
@@ -390,7 +401,7 @@ impl<'a> Worker<'a> {
                 ordinal: at,
                 rip_before,
                 rip,
-                causes: causes(&fresh, self.baseline, &touched.0, at, rip),
+                causes: causes(&fresh, self.baseline, &touched.0, at, row),
                 violations: fresh.into_iter().cloned().collect(),
                 decision: (armed.ordinal, decision),
             });

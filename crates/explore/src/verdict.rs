@@ -180,7 +180,11 @@ pub fn judge_sweep(expect: &Expect, sweep: &Sweep) -> Verdict {
             && !matched.is_empty()
         {
             let bad: BTreeSet<Ordinal> = matched.iter().map(|&(_, at)| at).collect();
-            let clean: Vec<Ordinal> = window.difference(&bad).copied().collect();
+            let clean: Vec<Ordinal> = window
+                .difference(&bad)
+                .filter(|at| !sweep.quiet.contains(at))
+                .copied()
+                .collect();
             if !clean.is_empty() {
                 verdict.mismatches.push(Mismatch::Window {
                     line: pattern.line,
@@ -213,7 +217,7 @@ pub fn judge_sweep(expect: &Expect, sweep: &Sweep) -> Verdict {
     verdict
 }
 
-/// The boundaries after an access that begins `window` and up to the next one that ends it.
+/// The boundaries up to each access that ends `window`, from the nearest one before it that begins it.
 pub(crate) fn boundaries(sweep: &Sweep, window: &Window) -> BTreeSet<Ordinal> {
     let run = &sweep.baseline;
     let (objects, image) = (&run.objects, run.machine.image());
@@ -223,12 +227,14 @@ pub(crate) fn boundaries(sweep: &Sweep, window: &Window) -> BTreeSet<Ordinal> {
         .map(|a| a.ordinal)
         .filter(in_step)
         .collect();
-    matching(&run.log.base, objects, image, &window.from, None)
+    let begins: Vec<Ordinal> = matching(&run.log.base, objects, image, &window.from, None)
         .map(|a| a.ordinal)
         .filter(in_step)
-        .filter_map(|from| {
-            let to = ends.iter().find(|&&to| to > from)?;
-            Some(from + 1..=*to)
+        .collect();
+    ends.iter()
+        .filter_map(|&to| {
+            let from = begins.iter().rev().find(|&&from| from < to)?;
+            Some(from + 1..=to)
         })
         .flatten()
         .collect()

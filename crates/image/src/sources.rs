@@ -22,6 +22,8 @@ pub const RUSTFLAGS: &[&str] = &[
     "-Crelocation-model=static",
     "-Ccode-model=small",
     "-Cforce-frame-pointers=yes",
+    // Every function sets its frame up first, so that the chain of frames names each caller.
+    "-Cllvm-args=-enable-shrink-wrap=false",
     "-Csymbol-mangling-version=v0",
     "-Clink-arg=-Tcrates/guest/kernel.ld",
     "-Zmerge-functions=disabled",

@@ -25,6 +25,8 @@ pub(crate) struct CoreBus<'a> {
     pub(crate) calls: &'a mut Vec<RawCall>,
     /// Nanoseconds that explicit steps have added to the clock.
     pub(crate) advanced_ns: u64,
+    /// The WRMSR that was just carried out.
+    pub(crate) wrote: &'a mut Option<(u32, u64)>,
     /// Fits for a machine without a hypervisor: VMCALL is an invalid opcode.
     pub(crate) guest_calls: bool,
 }
@@ -51,18 +53,16 @@ impl cpu::Bus for CoreBus<'_> {
 
     fn wrmsr(&mut self, msr: u32, value: u64, totals: &Totals) -> Result<(), GeneralProtection> {
         if self.pmu.claims(msr) {
-            return self
-                .pmu
+            self.pmu
                 .wrmsr(msr, value, &timing::unit(totals))
-                .map_err(|_| GeneralProtection);
+                .map_err(|_| GeneralProtection)?;
+        } else if Apic::claims(msr) {
+            self.apic.write(msr, value).ok_or(GeneralProtection)?;
+        } else if (msr, value) != (APIC_BASE, APIC_BASE_VALUE) {
+            return Err(GeneralProtection);
         }
-        if Apic::claims(msr) {
-            return self.apic.write(msr, value).ok_or(GeneralProtection);
-        }
-        match msr {
-            APIC_BASE if value == APIC_BASE_VALUE => Ok(()),
-            _ => Err(GeneralProtection),
-        }
+        *self.wrote = Some((msr, value));
+        Ok(())
     }
 
     fn rdpmc(&mut self, index: u32, totals: &Totals) -> Result<u64, GeneralProtection> {

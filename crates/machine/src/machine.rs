@@ -78,6 +78,8 @@ pub struct Machine {
     pub(crate) objects: Objects,
     pub(crate) cpuid: Cpuid,
     pub(crate) calls: Vec<RawCall>,
+    /// The WRMSR of the instruction that has just retired.
+    pub(crate) wrote: Option<(u32, u64)>,
     pub(crate) console: Vec<u8>,
     /// Fields of named objects are watched.
     pub(crate) watching: bool,
@@ -216,6 +218,7 @@ impl Machine {
             objects: Objects::new(layout),
             cpuid: Cpuid::new(hardware.pmu.cpuid_0a()),
             calls: Vec::new(),
+            wrote: None,
             console: Vec::new(),
             watching: false,
             guest_calls: false,

@@ -10,8 +10,13 @@ use crate::chooser::{Decision, Ordinal};
 use crate::core::Core;
 use crate::objects::{ObjectId, Objects};
 
-/// Position of RBP in the register file.
+/// Positions of RSP and RBP in the register file.
+const RSP: usize = 4;
 const RBP: usize = 5;
+
+/// Opcodes of the frame's first and last instruction.
+const PUSH_RBP: u8 = 0x55;
+const POP_RBP: u8 = 0x5d;
 
 /// Frames followed at most.
 const FRAMES_MAX: usize = 32;
@@ -52,7 +57,7 @@ impl View<'_> {
     /// through functions of the guest.
     #[must_use]
     pub fn return_addresses(&self) -> Vec<u64> {
-        let mut found = Vec::new();
+        let mut found: Vec<u64> = self.frameless_caller().into_iter().collect();
         let mut frame = self.core.cpu.regs[RBP];
         while found.len() < FRAMES_MAX {
             let (Ok(next), Ok(ret)) = (
@@ -71,6 +76,24 @@ impl View<'_> {
             frame = next;
         }
         found
+    }
+}
+
+impl View<'_> {
+    /// The return address of the current function where it has no frame of its own: before and
+    /// inside `push rbp; mov rbp, rsp`, and behind its `pop rbp`.
+    fn frameless_caller(&self) -> Option<u64> {
+        let cpu = &self.core.cpu;
+        let offset = cpu.rip.wrapping_sub(self.image.function_at(cpu.rip)?.addr);
+        let mut before = [0];
+        self.mem.read(cpu.rip.wrapping_sub(1), &mut before).ok()?;
+        let slot = match (offset, before) {
+            (0, _) | (_, [POP_RBP]) => cpu.regs[RSP],
+            (1, [PUSH_RBP]) => cpu.regs[RSP].wrapping_add(8),
+            _ => return None,
+        };
+        let caller = self.mem.read_u64(slot).ok()?;
+        self.image.function_at(caller).map(|_| caller)
     }
 }
 
@@ -148,6 +171,8 @@ pub enum Outcome {
 pub trait Observer {
     /// A guest call has retired; `rip` is its own address.
     fn guest_event(&mut self, _view: &View<'_>, _event: GuestEvent, _rip: u64) {}
+    /// A WRMSR to a device (bank or APIC) has retired, with this register and value.
+    fn wrmsr(&mut self, _view: &View<'_>, _msr: u32, _value: u64) {}
     /// SYSCALL has retired: the core stands before the first kernel instruction.
     fn syscall(&mut self, _view: &View<'_>) {}
     /// SYSRET or IRET to CPL 3 has retired: the core stands before a user instruction.
@@ -175,6 +200,10 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn guest_event(&mut self, view: &View<'_>, event: GuestEvent, rip: u64) {
         self.0.guest_event(view, event, rip);
         self.1.guest_event(view, event, rip);
+    }
+    fn wrmsr(&mut self, view: &View<'_>, msr: u32, value: u64) {
+        self.0.wrmsr(view, msr, value);
+        self.1.wrmsr(view, msr, value);
     }
     fn syscall(&mut self, view: &View<'_>) {
         self.0.syscall(view);

@@ -116,6 +116,7 @@ impl Machine {
                 calls: &mut self.calls,
                 advanced_ns: core.advanced_ns,
                 guest_calls: self.guest_calls,
+                wrote: &mut self.wrote,
             };
             let step = if over_watch {
                 over_watch = false;
@@ -134,6 +135,9 @@ impl Machine {
                     core.ordinal += 1;
                     if ATTENTIVE {
                         self.tell_accesses(index, rip, observer);
+                    }
+                    if let Some((msr, value)) = self.wrote.take() {
+                        observer.wrmsr(&self.view(index), msr, value);
                     }
                     return self.answer_calls(index, observer);
                 }
@@ -396,7 +400,9 @@ impl Machine {
         }
     }
 
-    pub(crate) fn view(&self, index: usize) -> View<'_> {
+    /// The machine as an observer sees it, from CPU `index`.
+    #[must_use]
+    pub fn view(&self, index: usize) -> View<'_> {
         View {
             cpu: index,
             core: &self.cores[index],
