@@ -12,7 +12,7 @@ use abi::msr;
 use crate::bare::{rdmsr, wrmsr};
 use crate::descriptors::{Gdt, IST_DOUBLE_FAULT, IST_NMI, Idt, TSS_SELECTOR, TablePointer, Tss};
 use crate::entry;
-use crate::per_cpu::{PER_CPU, STACKS};
+use crate::per_cpu::{PER_CPU, Stack, stack_top};
 
 /// EFER.SCE: SYSCALL is enabled.
 const EFER_SCE: u64 = 1;
@@ -33,7 +33,8 @@ const DOUBLE_FAULT: u8 = 8;
 /// Runs once on each CPU, at boot, with its own number, below [`abi::layout::CPUS_MAX`].
 pub unsafe fn load(cpu: usize) {
     let area = PER_CPU[cpu].0.get();
-    let [kernel, nmi, double_fault] = STACKS[cpu].tops();
+    let [kernel, nmi, double_fault] =
+        [Stack::Kernel, Stack::Nmi, Stack::DoubleFault].map(|stack| stack_top(cpu, stack));
     // Before the tables: an NMI that comes once they are loaded finds its GS.
     wrmsr(msr::GS_BASE, area.expose_provenance() as u64);
     wrmsr(msr::KERNEL_GS_BASE, 0);

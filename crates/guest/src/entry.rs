@@ -23,7 +23,9 @@ use abi::layout::{USER_CS, USER_SS};
 use abi::msr;
 
 use crate::handlers;
-use crate::per_cpu::{KERNEL_STACK, PER_CPU, PER_CPU_SIZE, STACKS, Stacks, USER_RSP};
+use crate::per_cpu::{
+    KERNEL_STACK, KERNEL_TOP, PER_CPU, PER_CPU_SIZE, STACKS, STACKS_SIZE, USER_RSP,
+};
 
 /// First instruction of every CPU: 64-bit mode, ring 0, identity map, interrupts off, CPU number
 /// in RDI, no stack. Takes the CPU's kernel stack and calls [`crate::boot::start`].
@@ -41,9 +43,9 @@ pub extern "C" fn _start() -> ! {
         "2:",
         "ud2",
         cpus = const abi::layout::CPUS_MAX,
-        size = const size_of::<Stacks>(),
+        size = const STACKS_SIZE,
         stacks = sym STACKS,
-        top = const Stacks::KERNEL_TOP,
+        top = const KERNEL_TOP,
         start = sym crate::boot::start,
     )
 }

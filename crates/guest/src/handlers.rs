@@ -89,12 +89,14 @@ pub(crate) extern "C" fn exception(vector: u64, error: u64, rip: u64, cs: u64, c
         .hex(rip)
         .text(" in ring ")
         .decimal(cs & 3);
-    if vector == PAGE_FAULT {
+    // A double fault is a stack that ran over: CR2 says where.
+    if vector == PAGE_FAULT || vector == DOUBLE_FAULT {
         line.text(" cr2 ").hex(cr2);
     }
     host::panic(line.as_bytes())
 }
 
+const DOUBLE_FAULT: u64 = 8;
 const PAGE_FAULT: u64 = 14;
 
 const fn name(vector: u64) -> &'static str {
@@ -103,7 +105,7 @@ const fn name(vector: u64) -> &'static str {
         1 => " (#DB)",
         3 => " (#BP)",
         6 => " (#UD)",
-        8 => " (#DF)",
+        DOUBLE_FAULT => " (#DF)",
         11 => " (#NP)",
         12 => " (#SS)",
         13 => " (#GP)",

@@ -6,56 +6,44 @@ use core::arch::asm;
 use core::cell::UnsafeCell;
 use core::mem::offset_of;
 
-use abi::layout::CPUS_MAX;
+use abi::layout::{CPUS_MAX, PAGE_SIZE};
 
 use crate::descriptors::{Gdt, Idt, Tss};
 
-/// Bytes of the stack of system calls and interrupts (the kernel's THREAD_SIZE).
-const KERNEL_STACK_SIZE: usize = 16 << 10;
-/// Bytes of the NMI stack.
-const NMI_STACK_SIZE: usize = 16 << 10;
-/// Bytes of the stack of double faults.
-const DOUBLE_FAULT_STACK_SIZE: usize = 4 << 10;
+/// Bytes of a stack (the kernel's THREAD_SIZE). The linker script knows them.
+const STACK_SIZE: usize = 16 << 10;
+/// Bytes from one stack to the next: below each lies an unmapped page.
+const STACK_STRIDE: usize = STACK_SIZE + PAGE_SIZE as usize;
 
-/// The stacks of one CPU. The most used one is the lowest: below CPU 0's lies an unmapped page.
-#[derive(Debug)]
-#[repr(C, align(4096))]
-pub struct Stacks {
-    kernel: UnsafeCell<[u8; KERNEL_STACK_SIZE]>,
-    nmi: UnsafeCell<[u8; NMI_STACK_SIZE]>,
-    double_fault: UnsafeCell<[u8; DOUBLE_FAULT_STACK_SIZE]>,
+/// The stacks of a CPU, in their order in memory.
+#[derive(Debug, Clone, Copy)]
+#[repr(usize)]
+pub enum Stack {
+    /// System calls and interrupts.
+    Kernel,
+    /// NMIs (IST 1).
+    Nmi,
+    /// Double faults (IST 2).
+    DoubleFault,
 }
 
-impl Stacks {
-    const fn new() -> Self {
-        Self {
-            kernel: UnsafeCell::new([0; KERNEL_STACK_SIZE]),
-            nmi: UnsafeCell::new([0; NMI_STACK_SIZE]),
-            double_fault: UnsafeCell::new([0; DOUBLE_FAULT_STACK_SIZE]),
-        }
-    }
+/// Bytes from one CPU's stacks to the next one's.
+pub const STACKS_SIZE: usize = 3 * STACK_STRIDE;
 
-    /// Offset of the kernel stack's upper end from the start of this structure.
-    pub const KERNEL_TOP: usize = offset_of!(Self, kernel) + KERNEL_STACK_SIZE;
-
-    /// Upper ends of the kernel, NMI and double-fault stacks.
-    #[must_use]
-    pub fn tops(&self) -> [u64; 3] {
-        [
-            self.kernel.get().expose_provenance() + KERNEL_STACK_SIZE,
-            self.nmi.get().expose_provenance() + NMI_STACK_SIZE,
-            self.double_fault.get().expose_provenance() + DOUBLE_FAULT_STACK_SIZE,
-        ]
-        .map(|top| top as u64)
-    }
+unsafe extern "C" {
+    /// The page below the first stack, from the linker script.
+    pub safe static STACKS: u8;
 }
 
-// SAFETY: each element is used by its own CPU only, as a stack.
-unsafe impl Sync for Stacks {}
+/// Upper end of a stack.
+#[must_use]
+pub fn stack_top(cpu: usize, stack: Stack) -> u64 {
+    let below = (&raw const STACKS).addr() + cpu * STACKS_SIZE + stack as usize * STACK_STRIDE;
+    (below + STACK_STRIDE) as u64
+}
 
-/// The stacks of all CPUs.
-#[unsafe(link_section = ".stacks")]
-pub static STACKS: [Stacks; CPUS_MAX] = [const { Stacks::new() }; CPUS_MAX];
+/// Offset from [`STACKS`] of CPU 0's kernel stack's upper end.
+pub const KERNEL_TOP: usize = STACK_STRIDE;
 
 /// The area that GS addresses in the kernel. The assembly knows the offsets below.
 #[derive(Debug)]

@@ -125,7 +125,7 @@ fn a_cut_guest_is_refused_or_loses_only_its_names() {
     let elf = image::guest_elf();
     for length in (0..elf.len()).step_by(elf.len() / 97) {
         match Image::parse(&elf[..length]) {
-            Ok(image) => assert_eq!(image.segments().len(), 3),
+            Ok(image) => assert_eq!(image.segments(), Image::guest().segments()),
             Err(error) => assert!(!error.to_string().is_empty()),
         }
     }

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use abi::layout::{KERNEL_BASE, PAGE_SIZE, USER_TEXT};
+use abi::layout::{CPUS_MAX, KERNEL_BASE, PAGE_SIZE, USER_TEXT};
 use iced_x86::{CpuidFeature, Decoder, DecoderOptions, Formatter, IntelFormatter};
-use image::{Image, Manifest, SymbolKind, sources};
+use image::{Image, Manifest, Segment, SymbolKind, sources};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -33,18 +33,20 @@ fn its_toolchain_is_the_pinned_one() {
 }
 
 #[test]
-fn its_segments_are_one_each_to_execute_to_read_and_to_write() {
+fn its_segments_are_code_constants_data_and_stacks() {
     let image = Image::guest();
     let segments = image.segments();
-    let rights: Vec<_> = segments.iter().map(|s| (s.read, s.write, s.exec)).collect();
-    assert_eq!(
-        rights,
-        [
-            (true, false, true),
-            (true, false, false),
-            (true, true, false)
-        ]
-    );
+    let rights = |s: &Segment| (s.read, s.write, s.exec);
+    assert_eq!(rights(&segments[0]), (true, false, true));
+    assert_eq!(rights(&segments[1]), (true, false, false));
+    assert_eq!(rights(&segments[2]), (true, true, false));
+    let stacks = &segments[3..];
+    assert_eq!(stacks.len(), 3 * CPUS_MAX);
+    for stack in stacks {
+        assert_eq!(rights(stack), (true, true, false));
+        assert!(stack.bytes.is_empty());
+        assert_eq!(stack.size, 16 << 10);
+    }
     assert_eq!(segments[0].addr, KERNEL_BASE);
     for segment in segments {
         assert_eq!(segment.addr % PAGE_SIZE, 0);

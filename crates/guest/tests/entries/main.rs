@@ -231,6 +231,14 @@ fn an_interrupt_without_a_gate_names_its_vector() {
 }
 
 #[test]
+fn a_stack_that_runs_over_is_a_double_fault() {
+    let mut rig = booted();
+    rig.shrink_stack_in("sys_perf_event_open");
+    let text = rig.run_to_panic();
+    assert!(text.starts_with("exception 8 (#DF)"), "{text}");
+}
+
+#[test]
 fn a_cross_call_that_nobody_sent_is_a_bug() {
     let mut rig = booted();
     rig.deliver(Event::Interrupt {

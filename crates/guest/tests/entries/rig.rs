@@ -19,6 +19,8 @@ use pmu::Pmu;
 /// the CPU takes it.
 pub(crate) type Injection = (u64, Event);
 
+/// Position of RSP among the registers.
+const RSP: usize = 4;
 /// Boundaries after which a run is given up.
 const BOUNDARIES_MAX: u64 = 200_000;
 /// `IA32_APIC_BASE`: enabled in x2APIC mode, bootstrap processor.
@@ -233,7 +235,7 @@ impl Rig {
             if self.cpu.rip == handler {
                 assert_eq!(self.cpu.gs_base, kernel_gs, "{injections:?}");
                 // As the ABI has it after a CALL.
-                assert_eq!(self.cpu.regs[4] % 16, 8, "{injections:?}");
+                assert_eq!(self.cpu.regs[RSP] % 16, 8, "{injections:?}");
             }
             self.step();
             run.boundaries += 1;
@@ -266,6 +268,16 @@ impl Rig {
         self.cpu = cpu;
         self.devices = devices;
         boundary
+    }
+
+    /// Runs into a function and leaves it eight bytes of its stack.
+    pub(crate) fn shrink_stack_in(&mut self, function: &str) {
+        for _ in 0..self.first_boundary_in(function) {
+            self.step();
+        }
+        let stack = |s: &&image::Segment| s.contains(self.cpu.regs[RSP]);
+        let stack = self.image.segments().iter().find(stack).unwrap();
+        self.cpu.regs[RSP] = stack.addr + 8;
     }
 
     /// Delivers an event now.
