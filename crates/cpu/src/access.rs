@@ -3,13 +3,18 @@
 
 use crate::cpu::{Cpu, RSP, canonical};
 use crate::memory::{Memory, Perm};
-use crate::op::{ADDR32, Op, Raised, SLOW, STACK, WIDE, WITH_FS, WITH_GS};
+use crate::op::{ADDR32, Handler, Op, Outcome, Raised, SLOW, STACK, WIDE, WITH_FS, WITH_GS};
 use crate::word::Word;
 use abi::totals::HwEvent;
 
 /// How a memory operand's address is formed.
 pub(crate) trait Mode {
     fn ea(cpu: &Cpu, op: &Op) -> u64;
+    /// The address, if it takes no more than adding up.
+    #[inline(always)]
+    fn simple(cpu: &Cpu, op: &Op) -> Result<u64, Raised> {
+        Ok(Self::ea(cpu, op))
+    }
 }
 
 /// `[base + disp]`.
@@ -26,20 +31,35 @@ impl Mode for Simple {
     }
 }
 
+/// Sum of base, index and displacement.
+#[inline(always)]
+fn sum(cpu: &Cpu, op: &Op) -> u64 {
+    let mut a = i64::from(op.disp) as u64;
+    if let Some(base) = cpu.regs.get(usize::from(op.base)) {
+        a = a.wrapping_add(*base);
+    }
+    if let Some(index) = cpu.regs.get(usize::from(op.index)) {
+        a = a.wrapping_add(index << (op.mode & 3));
+    }
+    a
+}
+
 impl Mode for Full {
     #[inline(always)]
     fn ea(cpu: &Cpu, op: &Op) -> u64 {
-        let mut a = i64::from(op.disp) as u64;
-        if let Some(base) = cpu.regs.get(usize::from(op.base)) {
-            a = a.wrapping_add(*base);
-        }
-        if let Some(index) = cpu.regs.get(usize::from(op.index)) {
-            a = a.wrapping_add(index << (op.mode & 3));
-        }
+        let a = sum(cpu, op);
         if op.mode & SLOW == 0 {
             a
         } else {
             slow_ea(cpu, op, a)
+        }
+    }
+    #[inline(always)]
+    fn simple(cpu: &Cpu, op: &Op) -> Result<u64, Raised> {
+        if op.mode & SLOW == 0 {
+            Ok(sum(cpu, op))
+        } else {
+            Err(Raised)
         }
     }
 }
@@ -240,6 +260,24 @@ pub(crate) fn push<W: Word>(cpu: &mut Cpu, mem: &mut Memory, value: W) -> Result
     Ok(())
 }
 
+/// As [`push`], simple accesses only.
+#[inline(always)]
+pub(crate) fn push_fast<W: Word>(cpu: &mut Cpu, mem: &mut Memory, value: W) -> Result<(), Raised> {
+    let rsp = cpu.regs[RSP].wrapping_sub(W::SIZE as u64);
+    value.to_le(mem.slot::<W>(rsp, cpu.write_mask).ok_or(Raised)?);
+    cpu.regs[RSP] = rsp;
+    Ok(())
+}
+
+/// As [`pop`], simple accesses only.
+#[inline(always)]
+pub(crate) fn pop_fast<W: Word>(cpu: &mut Cpu, mem: &mut Memory) -> Result<W, Raised> {
+    let rsp = cpu.regs[RSP];
+    let value = mem.peek::<W>(rsp, cpu.read_mask).ok_or(Raised)?;
+    cpu.regs[RSP] = rsp.wrapping_add(W::SIZE as u64);
+    Ok(value)
+}
+
 /// Pops without counting.
 #[inline(always)]
 pub(crate) fn pop<W: Word>(cpu: &mut Cpu, mem: &mut Memory) -> Result<W, Raised> {
@@ -251,11 +289,16 @@ pub(crate) fn pop<W: Word>(cpu: &mut Cpu, mem: &mut Memory) -> Result<W, Raised>
 
 /// An operand that can be read.
 pub(crate) trait Source {
+    /// The same operand, without the slow path: an access that is not simple answers `Err` and has
+    /// done nothing.
+    type Fast: Source;
     fn get<W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Result<W, Raised>;
 }
 
 /// An operand that can be written.
 pub(crate) trait Place: Source {
+    /// As [`Source::Fast`].
+    type FastPlace: Place;
     fn set<W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op, value: W) -> Result<(), Raised>;
     fn modify<W: Word>(
         cpu: &mut Cpu,
@@ -279,16 +322,20 @@ pub(crate) struct Cl;
 pub(crate) struct One;
 /// The memory operand.
 pub(crate) struct M<A>(std::marker::PhantomData<A>);
+/// The memory operand, simple accesses only.
+pub(crate) struct F<A>(std::marker::PhantomData<A>);
 
 macro_rules! register {
     ($t:ty, $field:ident) => {
         impl Source for $t {
+            type Fast = Self;
             #[inline(always)]
             fn get<W: Word>(cpu: &mut Cpu, _: &mut Memory, op: &Op) -> Result<W, Raised> {
                 Ok(W::reg(&cpu.regs, op.$field))
             }
         }
         impl Place for $t {
+            type FastPlace = Self;
             #[inline(always)]
             fn set<W: Word>(
                 cpu: &mut Cpu,
@@ -319,6 +366,7 @@ register!(S, src);
 register!(X, aux);
 
 impl Source for I {
+    type Fast = Self;
     #[inline(always)]
     fn get<W: Word>(_: &mut Cpu, _: &mut Memory, op: &Op) -> Result<W, Raised> {
         Ok(W::lo(op.imm()))
@@ -326,6 +374,7 @@ impl Source for I {
 }
 
 impl Source for Cl {
+    type Fast = Self;
     #[inline(always)]
     fn get<W: Word>(cpu: &mut Cpu, _: &mut Memory, _: &Op) -> Result<W, Raised> {
         Ok(W::lo(cpu.regs[1] & 0xff))
@@ -333,6 +382,7 @@ impl Source for Cl {
 }
 
 impl Source for One {
+    type Fast = Self;
     #[inline(always)]
     fn get<W: Word>(_: &mut Cpu, _: &mut Memory, _: &Op) -> Result<W, Raised> {
         Ok(W::lo(1))
@@ -340,6 +390,7 @@ impl Source for One {
 }
 
 impl<A: Mode> Source for M<A> {
+    type Fast = F<A>;
     #[inline(always)]
     fn get<W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Result<W, Raised> {
         let addr = A::ea(cpu, op);
@@ -350,6 +401,7 @@ impl<A: Mode> Source for M<A> {
 }
 
 impl<A: Mode> Place for M<A> {
+    type FastPlace = F<A>;
     #[inline(always)]
     fn set<W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op, value: W) -> Result<(), Raised> {
         let addr = A::ea(cpu, op);
@@ -370,4 +422,64 @@ impl<A: Mode> Place for M<A> {
         cpu.count(HwEvent::Stores);
         Ok(())
     }
+}
+
+impl<A: Mode> Source for F<A> {
+    type Fast = Self;
+    #[inline(always)]
+    fn get<W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Result<W, Raised> {
+        let addr = A::simple(cpu, op)?;
+        let v = mem.peek::<W>(addr, cpu.read_mask).ok_or(Raised)?;
+        cpu.count(HwEvent::Loads);
+        Ok(v)
+    }
+}
+
+impl<A: Mode> Place for F<A> {
+    type FastPlace = Self;
+    #[inline(always)]
+    fn set<W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op, value: W) -> Result<(), Raised> {
+        let addr = A::simple(cpu, op)?;
+        value.to_le(mem.slot::<W>(addr, cpu.write_mask).ok_or(Raised)?);
+        cpu.count(HwEvent::Stores);
+        Ok(())
+    }
+    #[inline(always)]
+    fn modify<W: Word>(
+        cpu: &mut Cpu,
+        mem: &mut Memory,
+        op: &Op,
+        f: impl FnOnce(&mut Cpu, W) -> W,
+    ) -> Result<(), Raised> {
+        let addr = A::simple(cpu, op)?;
+        let slot = mem.slot::<W>(addr, cpu.write_mask).ok_or(Raised)?;
+        let new = f(cpu, W::from_le(slot));
+        new.to_le(slot);
+        cpu.count(HwEvent::Loads);
+        cpu.count(HwEvent::Stores);
+        Ok(())
+    }
+}
+
+/// Runs the fast form of a handler, and the full one if that could not: `fast` must have done
+/// nothing when it answers `Err`. The jump to the full form is a tail call, so that the fast form
+/// saves no registers.
+#[inline(always)]
+pub(crate) fn fast_first(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    op: &Op,
+    fast: impl FnOnce(&mut Cpu, &mut Memory, &Op) -> Outcome,
+    full: Handler,
+) -> Outcome {
+    match fast(cpu, mem, op) {
+        Ok(flow) => Ok(flow),
+        Err(Raised) => again(cpu, mem, op, full),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn again(cpu: &mut Cpu, mem: &mut Memory, op: &Op, full: Handler) -> Outcome {
+    full(cpu, mem, op)
 }

@@ -11,6 +11,8 @@ use crate::op::{Handler, NONE, Op};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+/// Ops held at most; beyond, decoding starts anew.
+const OPS: usize = 1 << 16;
 /// Ops decoded in one go.
 const RUN_MAX: usize = 256;
 /// Tags of a page: two rings.
@@ -20,22 +22,25 @@ const SLOTS: usize = 2 * PAGE as usize;
 /// memory it was first used with (or get [`DecodeCache::clear`]ed).
 #[derive(Clone)]
 pub struct DecodeCache {
-    pub(crate) ops: Vec<Op>,
-    pages: Vec<Option<Box<[u32; SLOTS]>>>,
+    /// Found by 16 bits, so that no index can be out of range.
+    pub(crate) ops: Box<[Op; OPS]>,
+    /// Ops in use; the first is never one.
+    used: u16,
+    pages: Vec<Option<Box<[u16; SLOTS]>>>,
     pub(crate) version: u64,
     /// Branches that wait for the op at this tag.
-    links: BTreeMap<u32, Vec<u32>>,
+    links: BTreeMap<u32, Vec<u16>>,
     /// Further ops with a tag: a run goes on over instructions that another run holds already.
-    copies: BTreeMap<u32, Vec<u32>>,
+    copies: BTreeMap<u32, Vec<u16>>,
     watched: BTreeSet<u64>,
     /// What the ops at watched addresses really do.
-    real: BTreeMap<u32, Handler>,
+    real: BTreeMap<u16, Handler>,
 }
 
 impl fmt::Debug for DecodeCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DecodeCache")
-            .field("ops", &self.ops.len())
+            .field("ops", &self.used)
             .field("watched", &self.watched)
             .finish_non_exhaustive()
     }
@@ -68,7 +73,11 @@ impl DecodeCache {
     #[must_use]
     pub fn new() -> Self {
         Self {
-            ops: vec![NO_OP],
+            ops: vec![NO_OP; OPS]
+                .into_boxed_slice()
+                .try_into()
+                .expect("the length is OPS"),
+            used: 1,
             pages: Vec::new(),
             version: 0,
             links: BTreeMap::new(),
@@ -80,7 +89,8 @@ impl DecodeCache {
 
     /// Forgets all decoded instructions; watch points stay.
     pub fn clear(&mut self) {
-        self.ops.truncate(1);
+        self.ops[..usize::from(self.used)].fill(NO_OP);
+        self.used = 1;
         self.pages.clear();
         self.links.clear();
         self.copies.clear();
@@ -102,7 +112,7 @@ impl DecodeCache {
         if self.watched.remove(&rip) {
             for index in self.all_at(rip) {
                 if let Some(run) = self.real.remove(&index) {
-                    self.ops[index as usize].run = run;
+                    self.ops[usize::from(index)].run = run;
                 }
             }
         }
@@ -115,7 +125,7 @@ impl DecodeCache {
     }
 
     /// Every op at an address.
-    fn all_at(&self, rip: u64) -> Vec<u32> {
+    fn all_at(&self, rip: u64) -> Vec<u16> {
         let mut all = Vec::new();
         if rip < crate::SIZE_MAX {
             for tag in [tag(rip, false), tag(rip, true)] {
@@ -126,15 +136,15 @@ impl DecodeCache {
         all
     }
 
-    fn arm(&mut self, index: u32) {
-        let op = &mut self.ops[index as usize];
+    fn arm(&mut self, index: u16) {
+        let op = &mut self.ops[usize::from(index)];
         self.real.insert(index, op.run);
         op.run = misc::watched;
     }
 
     /// The op as decoded, whether watched or not.
-    pub(crate) fn unwatched(&self, index: u32) -> Op {
-        let mut op = self.ops[index as usize];
+    pub(crate) fn unwatched(&self, index: u16) -> Op {
+        let mut op = self.ops[usize::from(index)];
         if let Some(&run) = self.real.get(&index) {
             op.run = run;
         }
@@ -150,7 +160,7 @@ impl DecodeCache {
     }
 
     /// Index of the op with this tag.
-    fn find(&self, tag: u32) -> Option<u32> {
+    fn find(&self, tag: u32) -> Option<u16> {
         let page = self.pages.get(tag as usize / SLOTS)?.as_ref()?;
         let index = page[tag as usize % SLOTS];
         (index != 0).then_some(index)
@@ -162,7 +172,7 @@ impl DecodeCache {
         mem: &mut Memory,
         rip: u64,
         user: bool,
-    ) -> Result<u32, Option<PageFault>> {
+    ) -> Result<u16, Option<PageFault>> {
         if !canonical(rip) {
             return Err(None);
         }
@@ -179,8 +189,13 @@ impl DecodeCache {
         mem: &mut Memory,
         start: u64,
         user: bool,
-    ) -> Result<u32, Option<PageFault>> {
-        let first = self.ops.len() as u32;
+    ) -> Result<u16, Option<PageFault>> {
+        if usize::from(self.used) + RUN_MAX >= OPS {
+            let version = self.version;
+            self.clear();
+            self.version = version;
+        }
+        let first = self.used;
         let mut rip = start;
         for n in 0..RUN_MAX {
             let ((bytes, have), fault) = mem.fetch(rip, user);
@@ -199,7 +214,7 @@ impl DecodeCache {
             }
             op.tag = tag(rip, user);
             mem.note_code(rip, used);
-            let index = self.ops.len() as u32;
+            let index = self.used;
             self.insert(index, op);
             let behind = rip + u64::from(op.len);
             if decode::is_direct_branch(&op) {
@@ -217,8 +232,9 @@ impl DecodeCache {
     }
 
     /// Adds an op and joins those that waited for it.
-    fn insert(&mut self, index: u32, op: Op) {
-        self.ops.push(op);
+    fn insert(&mut self, index: u16, op: Op) {
+        self.ops[usize::from(index)] = op;
+        self.used = index + 1;
         let page = op.tag as usize / SLOTS;
         if self.pages.len() <= page {
             self.pages.resize_with(page + 1, || None);
@@ -231,16 +247,16 @@ impl DecodeCache {
             self.copies.entry(op.tag).or_default().push(index);
         }
         for from in self.links.remove(&op.tag).unwrap_or_default() {
-            self.ops[from as usize].target = index;
+            self.ops[usize::from(from)].target = index;
         }
         if self.watched.contains(&op.rip()) {
             self.arm(index);
         }
     }
 
-    fn link(&mut self, from: u32, tag: u32) {
+    fn link(&mut self, from: u16, tag: u32) {
         if let Some(index) = self.find(tag) {
-            self.ops[from as usize].target = index;
+            self.ops[usize::from(from)].target = index;
         } else {
             self.links.entry(tag).or_default().push(from);
         }

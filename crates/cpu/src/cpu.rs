@@ -6,6 +6,7 @@ use crate::memory::{
     FAST_KERNEL_READ, FAST_KERNEL_WRITE, FAST_USER_READ, FAST_USER_WRITE, PageFault,
 };
 use crate::op::{Op, Raised};
+use crate::raw::Row;
 use crate::segment::{Segment, Segments, TableRegister, TaskRegister};
 use abi::totals::{HwEvent, Totals};
 
@@ -84,7 +85,10 @@ pub(crate) const EFER_LONG: u64 = 1 << 8 | 1 << 10;
 pub(crate) const EFER_NXE: u64 = 1 << 11;
 
 /// One core. Copying it is a snapshot; decoded code and memory are elsewhere.
+///
+/// What nearly every instruction touches stands in the first lines of the structure.
 #[derive(Debug, Clone)]
+#[repr(C, align(64))]
 pub struct Cpu {
     /// RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8 to R15 (see [`RegName`]).
     pub regs: [u64; 16],
@@ -93,20 +97,21 @@ pub struct Cpu {
     /// XORed with `rip << 1` before the comparison with an op's tag.
     pub(crate) bits: u64,
     pub(crate) flags: Flags,
-    /// Op to try first.
-    pub(crate) hint: u32,
-    pub(crate) read_mask: u8,
-    pub(crate) write_mask: u8,
-    /// 0 kernel, 1 user.
-    pub(crate) ring: u8,
-    cpl: u8,
-    /// What has retired.
-    pub totals: Totals,
+    /// Where this ring is counted.
+    pub(crate) row: Row,
     /// RFLAGS without the status flags.
     pub(crate) system_flags: u64,
-    pub(crate) fault: Fault,
-    pub(crate) calls: [u32; 16],
+    /// Op to try first.
+    pub(crate) hint: u16,
+    pub(crate) read_mask: u8,
+    pub(crate) write_mask: u8,
     pub(crate) calls_top: u32,
+    /// What has retired.
+    pub totals: Totals,
+    /// Hints for the places behind the latest calls.
+    pub(crate) calls: [u16; 16],
+    cpl: u8,
+    pub(crate) fault: Fault,
     /// Segment registers.
     pub seg: Segments,
     /// CR0.
@@ -180,7 +185,7 @@ impl Cpu {
             hint: 0,
             read_mask: FAST_KERNEL_READ,
             write_mask: FAST_KERNEL_WRITE,
-            ring: 0,
+            row: Row::KERNEL,
             cpl: 0,
             totals: Totals::default(),
             system_flags: 2,
@@ -236,12 +241,12 @@ impl Cpu {
         self.cpl = cpl;
         self.hint = 0;
         if cpl == 3 {
-            self.ring = 1;
+            self.row = Row::USER;
             self.bits |= 1;
             self.read_mask = FAST_USER_READ;
             self.write_mask = FAST_USER_WRITE;
         } else {
-            self.ring = (cpl != 0) as u8;
+            self.row = if cpl == 0 { Row::KERNEL } else { Row::USER };
             self.bits &= !1;
             self.read_mask = FAST_KERNEL_READ;
             self.write_mask = FAST_KERNEL_WRITE;
@@ -333,8 +338,8 @@ impl Cpu {
     }
 
     #[inline(always)]
-    pub(crate) const fn count(&mut self, event: HwEvent) {
-        self.totals.0[(self.ring & 1) as usize][event as usize] += 1;
+    pub(crate) fn count(&mut self, event: HwEvent) {
+        self.row.count(&mut self.totals, event);
     }
 
     #[cold]
@@ -373,7 +378,7 @@ impl Cpu {
 
     /// A near transfer to a computed address: not canonical is #GP(0).
     #[inline(always)]
-    pub(crate) fn jump(&mut self, target: u64, hint: u32) -> Result<(), Raised> {
+    pub(crate) fn jump(&mut self, target: u64, hint: u16) -> Result<(), Raised> {
         if !canonical(target) {
             return Err(self.gp());
         }

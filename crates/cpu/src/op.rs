@@ -56,7 +56,7 @@ pub(crate) struct Op {
     /// `rip << 1 | user`.
     pub(crate) tag: u32,
     /// Of a direct branch: index of the op at the target, 0 if not known.
-    pub(crate) target: u32,
+    pub(crate) target: u16,
     /// Displacement.
     pub(crate) disp: i32,
     /// Immediate; for a direct branch the distance.

@@ -41,13 +41,11 @@ pub enum Step {
 /// Executes one instruction or one REP iteration, with delivery of the exception it raises.
 #[inline(always)]
 pub fn step<B: Bus>(cpu: &mut Cpu, mem: &mut Memory, cache: &mut DecodeCache, bus: &mut B) -> Step {
-    if let Some(op) = cache.ops.get(cpu.hint as usize)
-        && cpu.matches(op.tag)
-        && cache.version == mem.version
-    {
+    let op = &cache.ops[usize::from(cpu.hint)];
+    if cpu.matches(op.tag) && cache.version == mem.version {
         let own = cpu.hint;
         cpu.rip += u64::from(op.len);
-        cpu.hint = own + 1;
+        cpu.hint = own.wrapping_add(1);
         let outcome = (op.run)(cpu, mem, op);
         if outcome == Ok(Flow::Next) {
             cpu.count(HwEvent::Instructions);
@@ -108,10 +106,10 @@ fn step_slow<B: Bus>(
     let op = if over_watch {
         cache.unwatched(index)
     } else {
-        cache.ops[index as usize]
+        cache.ops[usize::from(index)]
     };
     let before = (cpu.system_flags, cpu.shadow, cpu.debug_trap);
-    cpu.hint = index + 1;
+    cpu.hint = index.wrapping_add(1);
     cpu.rip += u64::from(op.len);
     if attention {
         cpu.system_flags &= !flags::RF;
@@ -171,15 +169,11 @@ fn finish<B: Bus>(
     mem: &mut Memory,
     bus: &mut B,
     op: &Op,
-    own: u32,
+    own: u16,
     outcome: Outcome,
 ) -> Step {
     // Right for all but those that change rings, which only CPL 0 and 3 have.
-    let ring = if cpu.ring == 0 {
-        Ring::Kernel
-    } else {
-        Ring::User
-    };
+    let ring = cpu.row.ring();
     let was_user = op.tag & 1 != 0;
     let Ok(flow) = outcome else {
         cpu.rip = op.rip();

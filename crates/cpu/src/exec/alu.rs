@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! ADD, OR, ADC, SBB, AND, SUB, XOR, CMP, TEST, INC, DEC, NEG, NOT.
 
-use crate::access::{Place, Source};
+use crate::access::{Place, Source, fast_first};
 use crate::flags::Flags;
 use crate::op::{Flow, Op, Outcome};
 use crate::word::Word;
@@ -79,6 +79,21 @@ pub(crate) fn binary<O: Alu, P: Place, S: Source, W: Word>(
     mem: &mut Memory,
     op: &Op,
 ) -> Outcome {
+    fast_first(
+        cpu,
+        mem,
+        op,
+        binary_on::<O, P::FastPlace, S::Fast, W>,
+        binary_on::<O, P, S, W>,
+    )
+}
+
+#[inline(always)]
+fn binary_on<O: Alu, P: Place, S: Source, W: Word>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    op: &Op,
+) -> Outcome {
     let b = S::get::<W>(cpu, mem, op)?.zx();
     P::modify::<W>(cpu, mem, op, |cpu, a| {
         W::lo(O::run::<W>(&mut cpu.flags, a.zx(), b))
@@ -92,6 +107,21 @@ pub(crate) fn compare<O: Alu, P: Source, S: Source, W: Word>(
     mem: &mut Memory,
     op: &Op,
 ) -> Outcome {
+    fast_first(
+        cpu,
+        mem,
+        op,
+        compare_on::<O, P::Fast, S::Fast, W>,
+        compare_on::<O, P, S, W>,
+    )
+}
+
+#[inline(always)]
+fn compare_on<O: Alu, P: Source, S: Source, W: Word>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    op: &Op,
+) -> Outcome {
     let a = P::get::<W>(cpu, mem, op)?.zx();
     let b = S::get::<W>(cpu, mem, op)?.zx();
     O::run::<W>(&mut cpu.flags, a, b);
@@ -100,6 +130,11 @@ pub(crate) fn compare<O: Alu, P: Source, S: Source, W: Word>(
 
 /// INC.
 pub(crate) fn inc<P: Place, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    fast_first(cpu, mem, op, inc_on::<P::FastPlace, W>, inc_on::<P, W>)
+}
+
+#[inline(always)]
+fn inc_on<P: Place, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     P::modify::<W>(cpu, mem, op, |cpu, a| {
         let a = a.zx();
         let r = a.wrapping_add(1);
@@ -111,6 +146,11 @@ pub(crate) fn inc<P: Place, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -
 
 /// DEC.
 pub(crate) fn dec<P: Place, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    fast_first(cpu, mem, op, dec_on::<P::FastPlace, W>, dec_on::<P, W>)
+}
+
+#[inline(always)]
+fn dec_on<P: Place, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     P::modify::<W>(cpu, mem, op, |cpu, a| {
         let a = a.zx();
         let r = a.wrapping_sub(1);

@@ -3,7 +3,7 @@
 //! instruction at a time.
 
 use super::alu::{Add, Alu, Sub};
-use crate::access::{Mode, Place, claim16, update};
+use crate::access::{Mode, Place, claim16, fast_first, update};
 use crate::cpu::{RAX, RBX, RCX, RDX};
 use crate::flags;
 use crate::op::{Flow, Op, Outcome};
@@ -14,6 +14,21 @@ use abi::totals::HwEvent;
 /// CMPXCHG with register `src`. Memory is written in any case, as on hardware; a failing register
 /// form leaves the destination's upper half.
 pub(crate) fn cmpxchg<P: Place, W: Word, const REGISTER: bool>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    op: &Op,
+) -> Outcome {
+    fast_first(
+        cpu,
+        mem,
+        op,
+        cmpxchg_on::<P::FastPlace, W, REGISTER>,
+        cmpxchg_on::<P, W, REGISTER>,
+    )
+}
+
+#[inline(always)]
+fn cmpxchg_on<P: Place, W: Word, const REGISTER: bool>(
     cpu: &mut Cpu,
     mem: &mut Memory,
     op: &Op,

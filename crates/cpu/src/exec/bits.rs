@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! BT, BTS, BTR, BTC, BSF, BSR, TZCNT, LZCNT, POPCNT, CRC32.
 
-use crate::access::{Mode, Place, Source, load, update};
+use crate::access::{Mode, Place, Source, fast_first, load, update};
 use crate::flags;
 use crate::op::{Flow, Op, Outcome};
 use crate::word::Word;
@@ -25,6 +25,21 @@ const fn changed<const K: u8>(v: u64, bit: u64) -> u64 {
 /// Bit test of a register or of memory with an immediate bit number: modulo the width. CF is the
 /// old bit; the other flags stay.
 pub(crate) fn bit<const K: u8, P: Place, S: Source, W: Word>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    op: &Op,
+) -> Outcome {
+    fast_first(
+        cpu,
+        mem,
+        op,
+        bit_on::<K, P::FastPlace, S::Fast, W>,
+        bit_on::<K, P, S, W>,
+    )
+}
+
+#[inline(always)]
+fn bit_on<const K: u8, P: Place, S: Source, W: Word>(
     cpu: &mut Cpu,
     mem: &mut Memory,
     op: &Op,

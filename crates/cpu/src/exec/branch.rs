@@ -2,9 +2,9 @@
 //! Near jumps, calls and returns, Jcc, LOOP, JRCXZ. A small stack of predicted return places saves
 //! the look-up of the op behind a call; it can only be right or ignored.
 
-use crate::access::{Source, load, pop, push};
-use crate::cpu::{RCX, RSP};
-use crate::op::{Flow, Op, Outcome, STACK};
+use crate::access::{Source, fast_first, load, pop, push, push_fast};
+use crate::cpu::{RCX, RSP, canonical};
+use crate::op::{Flow, Op, Outcome, Raised, STACK};
 use crate::word::Word;
 use crate::{Cpu, Memory};
 use abi::totals::HwEvent;
@@ -43,8 +43,17 @@ fn remember(cpu: &mut Cpu) {
 
 /// CALL rel.
 pub(crate) fn call(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    fast_first(cpu, mem, op, call_on::<true>, call_on::<false>)
+}
+
+#[inline(always)]
+fn call_on<const FAST: bool>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     let back = cpu.rip;
-    push::<u64>(cpu, mem, back)?;
+    if FAST {
+        push_fast::<u64>(cpu, mem, back)?;
+    } else {
+        push::<u64>(cpu, mem, back)?;
+    }
     remember(cpu);
     cpu.branch(op);
     cpu.count(HwEvent::Stores);
@@ -57,7 +66,7 @@ pub(crate) fn call_to<S: Source>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Ou
     let loads = cpu.totals;
     let target = S::get::<u64>(cpu, mem, op)?;
     let back = cpu.rip;
-    if !crate::cpu::canonical(target) {
+    if !canonical(target) {
         cpu.totals = loads;
         return Err(cpu.gp());
     }
@@ -74,8 +83,19 @@ pub(crate) fn call_to<S: Source>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Ou
 
 /// RET and RET imm16.
 pub(crate) fn ret(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    fast_first(cpu, mem, op, ret_on::<true>, ret_on::<false>)
+}
+
+#[inline(always)]
+fn ret_on<const FAST: bool>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     let rsp = cpu.regs[RSP];
-    let target = load::<u64>(cpu, mem, rsp, STACK)?;
+    let target = if FAST {
+        mem.peek::<u64>(rsp, cpu.read_mask)
+            .filter(|&t| canonical(t))
+            .ok_or(Raised)?
+    } else {
+        load::<u64>(cpu, mem, rsp, STACK)?
+    };
     let top = cpu.calls_top.wrapping_sub(1);
     let hint = cpu.calls[(top & 15) as usize];
     cpu.jump(target, hint)?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! MOV, MOVZX, MOVSX, LEA, CMOVcc, SETcc, XCHG, BSWAP, MOVBE, sign extensions of the accumulator.
 
-use crate::access::{Mode, Place, Source};
+use crate::access::{Mode, Place, Source, fast_first};
 use crate::cpu::{RAX, RDX};
 use crate::op::{Flow, Op, Outcome};
 use crate::word::Word;
@@ -13,6 +13,17 @@ pub(crate) fn mov<P: Place, S: Source, W: Word>(
     mem: &mut Memory,
     op: &Op,
 ) -> Outcome {
+    fast_first(
+        cpu,
+        mem,
+        op,
+        mov_on::<P::FastPlace, S::Fast, W>,
+        mov_on::<P, S, W>,
+    )
+}
+
+#[inline(always)]
+fn mov_on<P: Place, S: Source, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     let v = S::get::<W>(cpu, mem, op)?;
     P::set::<W>(cpu, mem, op, v)?;
     Ok(Flow::Next)
@@ -31,6 +42,11 @@ pub(crate) fn movzx<S: Source, T: Word, W: Word>(
     mem: &mut Memory,
     op: &Op,
 ) -> Outcome {
+    fast_first(cpu, mem, op, movzx_on::<S::Fast, T, W>, movzx_on::<S, T, W>)
+}
+
+#[inline(always)]
+fn movzx_on<S: Source, T: Word, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     let v = S::get::<W>(cpu, mem, op)?.zx();
     T::lo(v).set_reg(&mut cpu.regs, op.dst);
     Ok(Flow::Next)
@@ -42,6 +58,11 @@ pub(crate) fn movsx<S: Source, T: Word, W: Word>(
     mem: &mut Memory,
     op: &Op,
 ) -> Outcome {
+    fast_first(cpu, mem, op, movsx_on::<S::Fast, T, W>, movsx_on::<S, T, W>)
+}
+
+#[inline(always)]
+fn movsx_on<S: Source, T: Word, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     let v = W::sx(S::get::<W>(cpu, mem, op)?.zx());
     T::lo(v).set_reg(&mut cpu.regs, op.dst);
     Ok(Flow::Next)
@@ -60,6 +81,11 @@ pub(crate) fn cmov<S: Source, W: Word, const CC: u8>(
     mem: &mut Memory,
     op: &Op,
 ) -> Outcome {
+    fast_first(cpu, mem, op, cmov_on::<S::Fast, W, CC>, cmov_on::<S, W, CC>)
+}
+
+#[inline(always)]
+fn cmov_on<S: Source, W: Word, const CC: u8>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     let v = S::get::<W>(cpu, mem, op)?;
     let v = if cpu.flags.cond::<CC>() {
         v
@@ -72,6 +98,17 @@ pub(crate) fn cmov<S: Source, W: Word, const CC: u8>(
 
 /// SETcc.
 pub(crate) fn setcc<P: Place, const CC: u8>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    fast_first(
+        cpu,
+        mem,
+        op,
+        setcc_on::<P::FastPlace, CC>,
+        setcc_on::<P, CC>,
+    )
+}
+
+#[inline(always)]
+fn setcc_on<P: Place, const CC: u8>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     let v = u8::from(cpu.flags.cond::<CC>());
     P::set::<u8>(cpu, mem, op, v)?;
     Ok(Flow::Next)

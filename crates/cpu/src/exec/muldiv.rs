@@ -2,7 +2,7 @@
 //! MUL, IMUL, DIV, IDIV. After multiplications ZF, SF and PF (undefined) follow the low half and
 //! AF is 0; divisions (all undefined) leave the flags.
 
-use crate::access::Source;
+use crate::access::{Source, fast_first};
 use crate::cpu::{RAX, RDX};
 use crate::op::{Flow, Op, Outcome};
 use crate::word::Word;
@@ -57,6 +57,17 @@ pub(crate) fn imul<A: Source, B: Source, W: Word>(
     mem: &mut Memory,
     op: &Op,
 ) -> Outcome {
+    fast_first(
+        cpu,
+        mem,
+        op,
+        imul_on::<A::Fast, B::Fast, W>,
+        imul_on::<A, B, W>,
+    )
+}
+
+#[inline(always)]
+fn imul_on<A: Source, B: Source, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     let a = W::sx(A::get::<W>(cpu, mem, op)?.zx()) as i64;
     let b = W::sx(B::get::<W>(cpu, mem, op)?.zx()) as i64;
     let (r, mut over) = a.overflowing_mul(b);

@@ -3,7 +3,7 @@
 //! count of zero leaves the flags. Undefined cases: OF for counts above 1 is computed as for 1 on
 //! the last step's result; CF of SHL and SHR by more than the width is 0; AF is 0.
 
-use crate::access::{Place, Source};
+use crate::access::{Place, Source, fast_first};
 use crate::flags::Flags;
 use crate::op::{Flow, Op, Outcome};
 use crate::word::Word;
@@ -128,6 +128,21 @@ const fn count_mask<W: Word>() -> u32 {
 
 /// `dst = dst shifted by the count`.
 pub(crate) fn shift<O: Shift, P: Place, C: Source, W: Word>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    op: &Op,
+) -> Outcome {
+    fast_first(
+        cpu,
+        mem,
+        op,
+        shift_on::<O, P::FastPlace, C::Fast, W>,
+        shift_on::<O, P, C, W>,
+    )
+}
+
+#[inline(always)]
+fn shift_on<O: Shift, P: Place, C: Source, W: Word>(
     cpu: &mut Cpu,
     mem: &mut Memory,
     op: &Op,

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! PUSH, POP, PUSHF, POPF, ENTER, LEAVE.
 
-use crate::access::{Mode, Place, Source, check_read, check_write, load, pop, push, store};
+use crate::access::{
+    Mode, Place, Source, check_read, check_write, fast_first, load, pop, pop_fast, push, push_fast,
+    store,
+};
 use crate::cpu::{RBP, RSP};
 use crate::flags;
 use crate::op::{Flow, Op, Outcome, STACK};
@@ -11,10 +14,18 @@ use abi::totals::HwEvent;
 
 /// PUSH of a register or immediate.
 pub(crate) fn push_value<S: Source, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
-    let v = S::get::<W>(cpu, mem, op)?;
-    push::<W>(cpu, mem, v)?;
-    cpu.count(HwEvent::Stores);
-    Ok(Flow::Next)
+    let fast = |cpu: &mut Cpu, mem: &mut Memory, op: &Op| {
+        let v = S::get::<W>(cpu, mem, op)?;
+        push_fast::<W>(cpu, mem, v)?;
+        cpu.count(HwEvent::Stores);
+        Ok(Flow::Next)
+    };
+    fast_first(cpu, mem, op, fast, |cpu, mem, op| {
+        let v = S::get::<W>(cpu, mem, op)?;
+        push::<W>(cpu, mem, v)?;
+        cpu.count(HwEvent::Stores);
+        Ok(Flow::Next)
+    })
 }
 
 /// PUSH of memory.
@@ -29,10 +40,18 @@ pub(crate) fn push_memory<A: Mode, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op:
 
 /// POP of a register: POP RSP loads RSP.
 pub(crate) fn pop_register<W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
-    let v = pop::<W>(cpu, mem)?;
-    v.set_reg(&mut cpu.regs, op.dst);
-    cpu.count(HwEvent::Loads);
-    Ok(Flow::Next)
+    let fast = |cpu: &mut Cpu, mem: &mut Memory, op: &Op| {
+        let v = pop_fast::<W>(cpu, mem)?;
+        v.set_reg(&mut cpu.regs, op.dst);
+        cpu.count(HwEvent::Loads);
+        Ok(Flow::Next)
+    };
+    fast_first(cpu, mem, op, fast, |cpu, mem, op| {
+        let v = pop::<W>(cpu, mem)?;
+        v.set_reg(&mut cpu.regs, op.dst);
+        cpu.count(HwEvent::Loads);
+        Ok(Flow::Next)
+    })
 }
 
 /// POP of memory: an address that uses RSP sees it incremented.

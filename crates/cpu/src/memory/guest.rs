@@ -2,7 +2,7 @@
 //! Guest accesses: the fast path in three comparisons, and the slow path that checks permissions,
 //! records watched accesses, and feeds the undo log.
 
-use super::{Access, AccessKind, GRANULE, GRANULE_SHIFT, Memory, PAGE, Perm, WATCHED};
+use super::{Access, AccessKind, GRANULE, Memory, PAGE, Perm, WATCHED};
 use crate::word::Word;
 
 /// Why an access is refused: what #PF needs (SDM vol. 3A, 4.7).
@@ -18,26 +18,16 @@ pub(crate) const PF_USER: u32 = 4;
 pub(crate) const PF_FETCH: u32 = 16;
 
 impl Memory {
-    /// Reads if the granule's fast bits in `mask` allow it and the access stays in it.
+    /// Reads if no more than the access is needed.
     #[inline(always)]
     pub(crate) fn peek<W: Word>(&self, addr: u64, mask: u8) -> Option<W> {
-        let fast = *self.fast.get((addr >> GRANULE_SHIFT) as usize)?;
-        let at = addr as usize;
-        if fast & mask == 0 || at % GRANULE > GRANULE - W::SIZE {
-            return None;
-        }
-        self.bytes.get(at..at.wrapping_add(W::SIZE)).map(W::from_le)
+        self.store.peek(addr, mask)
     }
 
-    /// The bytes to overwrite if the granule's fast bits in `mask` allow it.
+    /// The bytes to overwrite, if no more than that is needed.
     #[inline(always)]
     pub(crate) fn slot<W: Word>(&mut self, addr: u64, mask: u8) -> Option<&mut [u8]> {
-        let fast = *self.fast.get((addr >> GRANULE_SHIFT) as usize)?;
-        let at = addr as usize;
-        if fast & mask == 0 || at % GRANULE > GRANULE - W::SIZE {
-            return None;
-        }
-        self.bytes.get_mut(at..at.wrapping_add(W::SIZE))
+        self.store.slot::<W>(addr, mask)
     }
 
     /// Checks permissions of a guest access of `size` bytes (1 to 4096), first byte first.
@@ -91,7 +81,7 @@ impl Memory {
     fn raw(&self, addr: u64, size: u8) -> u64 {
         let mut b = [0; 8];
         let n = usize::from(size);
-        b[..n].copy_from_slice(&self.bytes[addr as usize..addr as usize + n]);
+        b[..n].copy_from_slice(&self.store.bytes()[addr as usize..addr as usize + n]);
         u64::from_le_bytes(b)
     }
 
@@ -127,7 +117,7 @@ impl Memory {
                 break;
             }
             let n = (out.len() - have).min((PAGE - at % PAGE) as usize);
-            out[have..have + n].copy_from_slice(&self.bytes[at as usize..at as usize + n]);
+            out[have..have + n].copy_from_slice(&self.store.bytes()[at as usize..at as usize + n]);
             have += n;
         }
         ((out, have), fault)

@@ -13,6 +13,7 @@ mod undo;
 pub(crate) use guest::PageFault;
 pub use undo::Mark;
 
+use crate::raw::Store;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::BitOr;
@@ -133,8 +134,7 @@ const CODE: u8 = 4;
 /// The memory of a machine. Addresses run from 0 up to the size given to [`Memory::new`].
 #[derive(Clone)]
 pub struct Memory {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) fast: Vec<u8>,
+    store: Store,
     info: Vec<u8>,
     perms: Vec<u8>,
     undo: undo::UndoLog,
@@ -149,7 +149,7 @@ pub struct Memory {
 impl fmt::Debug for Memory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Memory")
-            .field("size", &self.bytes.len())
+            .field("size", &self.store.bytes().len())
             .field("code_version", &self.version)
             .finish_non_exhaustive()
     }
@@ -168,8 +168,7 @@ impl Memory {
         );
         let pages = size.div_ceil(PAGE) as usize;
         Self {
-            bytes: vec![0; pages * PAGE as usize],
-            fast: vec![0; pages * GRANULES_PER_PAGE],
+            store: Store::new(pages * GRANULES_PER_PAGE),
             info: vec![0; pages * GRANULES_PER_PAGE],
             perms: vec![0; pages],
             undo: undo::UndoLog::default(),
@@ -183,7 +182,7 @@ impl Memory {
     /// Bytes of memory.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.bytes.len() as u64
+        self.store.bytes().len() as u64
     }
 
     /// Sets the permissions of every page that holds a byte of `addr..addr + len`. Not undone by
@@ -222,7 +221,7 @@ impl Memory {
         };
         let start = usize::try_from(addr).map_err(|_| error)?;
         let end = start.checked_add(len).ok_or(error)?;
-        if end > self.bytes.len() {
+        if end > self.store.bytes().len() {
             Err(error)
         } else {
             Ok(start..end)
@@ -235,7 +234,7 @@ impl Memory {
     /// The range reaches beyond the end of memory; `out` is unchanged.
     pub fn read(&self, addr: u64, out: &mut [u8]) -> Result<(), OutOfRange> {
         let range = self.range(addr, out.len())?;
-        out.copy_from_slice(&self.bytes[range]);
+        out.copy_from_slice(&self.store.bytes()[range]);
         Ok(())
     }
 
@@ -244,7 +243,7 @@ impl Memory {
     /// # Errors
     /// The range reaches beyond the end of memory.
     pub fn slice(&self, addr: u64, len: usize) -> Result<&[u8], OutOfRange> {
-        Ok(&self.bytes[self.range(addr, len)?])
+        Ok(&self.store.bytes()[self.range(addr, len)?])
     }
 
     /// Host write: ignores permissions and watches; the undo log and decoded code stay right.
@@ -343,7 +342,7 @@ impl Memory {
                 fast |= fast << 2;
             }
         }
-        self.fast[granule] = fast;
+        self.store.fast_mut()[granule] = fast;
     }
 
     /// A decode cache holds an instruction made of these bytes.
@@ -379,7 +378,7 @@ impl Memory {
         };
         let stale = new.iter().enumerate().any(|(i, &byte)| {
             let bit = (start + i) % GRANULE;
-            map[bit / 64] >> (bit % 64) & 1 != 0 && self.bytes[start + i] != byte
+            map[bit / 64] >> (bit % 64) & 1 != 0 && self.store.bytes()[start + i] != byte
         });
         if stale {
             self.forget_code();
@@ -395,7 +394,7 @@ impl Memory {
             let (now, later) = rest.split_at(n);
             self.open(at / GRANULE);
             self.check_code(at, now);
-            self.bytes[at..at + n].copy_from_slice(now);
+            self.store.bytes_mut()[at..at + n].copy_from_slice(now);
             at += n;
             rest = later;
         }

@@ -48,7 +48,7 @@ impl Memory {
         {
             let start = granule as usize * GRANULE;
             self.check_code(start, &saved);
-            self.bytes[start..start + GRANULE].copy_from_slice(&saved);
+            self.store.bytes_mut()[start..start + GRANULE].copy_from_slice(&saved);
         }
         self.undo.depth = mark.depth;
     }
@@ -94,7 +94,7 @@ impl Memory {
                 let start = granule as usize * GRANULE;
                 // Only the oldest copy of a granule shows the state at the mark.
                 (nested && granules[..i].contains(&granule))
-                    || self.bytes[start..start + GRANULE] == saved[..]
+                    || self.store.bytes()[start..start + GRANULE] == saved[..]
             })
     }
 
@@ -121,7 +121,7 @@ impl Memory {
         if self.undo.depth > 0 {
             let start = granule * GRANULE;
             let mut saved = [0; GRANULE];
-            saved.copy_from_slice(&self.bytes[start..start + GRANULE]);
+            saved.copy_from_slice(&self.store.bytes()[start..start + GRANULE]);
             self.undo.granules.push(granule as u32);
             self.undo.saved.push(saved);
         }
