@@ -5,7 +5,7 @@ use crate::flags::{self, Flags};
 use crate::memory::{
     FAST_KERNEL_READ, FAST_KERNEL_WRITE, FAST_USER_READ, FAST_USER_WRITE, PageFault,
 };
-use crate::op::{Op, Raised};
+use crate::op::{Flow, Op, Outcome, Raised};
 use crate::raw::Row;
 use crate::segment::{Segment, Segments, TableRegister, TaskRegister};
 use abi::totals::{HwEvent, Totals};
@@ -378,20 +378,19 @@ impl Cpu {
 
     /// A near transfer to a computed address: not canonical is #GP(0).
     #[inline(always)]
-    pub(crate) fn jump(&mut self, target: u64, hint: u16) -> Result<(), Raised> {
+    pub(crate) fn jump(&mut self, target: u64, hint: u16) -> Outcome {
         if !canonical(target) {
             return Err(self.gp());
         }
         self.rip = target;
-        self.hint = hint;
-        Ok(())
+        Ok(Flow::Jump(hint))
     }
 
     /// A taken direct branch.
     #[inline(always)]
-    pub(crate) fn branch(&mut self, op: &Op) {
+    pub(crate) fn branch(&mut self, op: &Op) -> Outcome {
         self.rip = self.rip.wrapping_add(op.imm());
-        self.hint = op.target;
+        Ok(Flow::Jump(op.target))
     }
 }
 

@@ -10,8 +10,10 @@ pub(crate) struct Raised;
 /// How an instruction ended when it raised nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flow {
-    /// It retired.
+    /// It retired; the op behind it is next.
     Next,
+    /// It retired and set `rip`; this op is probably next, 0 if nothing is known.
+    Jump(u16),
     /// An iteration of a REP string instruction, more to come.
     Iterate,
     /// It retired and CPL may have changed.
@@ -51,7 +53,7 @@ pub(crate) const STACK: u8 = 128;
 /// A decoded instruction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Op {
-    /// Executes it. `rip` and `hint` of the core already point behind it.
+    /// Executes it. `rip` of the core already points behind it, `hint` still at it.
     pub(crate) run: Handler,
     /// `rip << 1 | user`.
     pub(crate) tag: u32,

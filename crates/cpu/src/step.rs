@@ -41,18 +41,25 @@ pub enum Step {
 /// Executes one instruction or one REP iteration, with delivery of the exception it raises.
 #[inline(always)]
 pub fn step<B: Bus>(cpu: &mut Cpu, mem: &mut Memory, cache: &mut DecodeCache, bus: &mut B) -> Step {
-    let op = &cache.ops[usize::from(cpu.hint)];
+    // What the next step needs first, rip and hint, comes out of the op and not out of what the
+    // step before stored: the host would wait for that store.
+    let own = cpu.hint;
+    let op = &cache.ops[usize::from(own)];
     if cpu.matches(op.tag) && cache.version == mem.version {
-        let own = cpu.hint;
-        cpu.rip += u64::from(op.len);
-        cpu.hint = own.wrapping_add(1);
+        cpu.rip = op.rip() + u64::from(op.len);
         let outcome = (op.run)(cpu, mem, op);
-        if outcome == Ok(Flow::Next) {
-            cpu.count(HwEvent::Instructions);
-            return Step::Retired;
-        }
-        let op = *op;
-        return finish(cpu, mem, bus, &op, own, outcome);
+        let next = match outcome {
+            Ok(Flow::Next) => own.wrapping_add(1),
+            Ok(Flow::Jump(hint)) => hint,
+            _ => {
+                let op = *op;
+                return finish(cpu, mem, bus, &op, own, outcome);
+            }
+        };
+        cpu.count(HwEvent::Instructions);
+        // Last, so that in a loop around this function it stays in a register.
+        cpu.hint = next;
+        return Step::Retired;
     }
     step_slow(cpu, mem, cache, bus, false)
 }
@@ -80,9 +87,6 @@ fn step_slow<B: Bus>(
     let attention = cpu.needs_attention();
     if attention {
         cpu.update_attention();
-        if cpu.halted {
-            return Step::Halted;
-        }
         if cpu.debug_trap && cpu.shadow != Shadow::MovSs {
             cpu.fault = Fault {
                 vector: 1,
@@ -91,6 +95,9 @@ fn step_slow<B: Bus>(
             };
             cpu.dr[6] |= 1 << 14;
             return raise(cpu, mem, Source::Exception);
+        }
+        if cpu.halted {
+            return Step::Halted;
         }
     }
     let index = match cache.look_up(mem, cpu.rip, cpu.user()) {
@@ -109,7 +116,7 @@ fn step_slow<B: Bus>(
         cache.ops[usize::from(index)]
     };
     let before = (cpu.system_flags, cpu.shadow, cpu.debug_trap);
-    cpu.hint = index.wrapping_add(1);
+    cpu.hint = index;
     cpu.rip += u64::from(op.len);
     if attention {
         cpu.system_flags &= !flags::RF;
@@ -117,12 +124,7 @@ fn step_slow<B: Bus>(
         cpu.debug_trap = false;
     }
     let outcome = (op.run)(cpu, mem, &op);
-    let step = if outcome == Ok(Flow::Next) {
-        cpu.count(HwEvent::Instructions);
-        Step::Retired
-    } else {
-        finish(cpu, mem, bus, &op, index, outcome)
-    };
+    let step = finish(cpu, mem, bus, &op, index, outcome);
     if attention {
         match step {
             Step::Watch | Step::Stop(_) => {
@@ -182,12 +184,17 @@ fn finish<B: Bus>(
     };
     match flow {
         Flow::Next => {
+            cpu.hint = own.wrapping_add(1);
+            cpu.totals.add(ring, HwEvent::Instructions, 1);
+            Step::Retired
+        }
+        Flow::Jump(hint) => {
+            cpu.hint = hint;
             cpu.totals.add(ring, HwEvent::Instructions, 1);
             Step::Retired
         }
         Flow::Iterate => {
             cpu.rip = op.rip();
-            cpu.hint = own;
             Step::Iterated
         }
         Flow::Ring => {
@@ -235,6 +242,7 @@ fn finish<B: Bus>(
         }
         Flow::Bus => match bus_request(cpu, mem, bus, op) {
             Ok(step) => {
+                cpu.hint = own.wrapping_add(1);
                 cpu.totals.add(ring, HwEvent::Instructions, 1);
                 step
             }

@@ -410,3 +410,39 @@ fn rep_has_a_boundary_between_iterations() {
     m.cpu.halted = false;
     assert_eq!(m.step(), Step::Retired, "RCX is 0");
 }
+
+#[test]
+fn a_single_step_trap_ends_hlt() {
+    let mut m = Machine::asm(|a| a.hlt().unwrap());
+    m.gate(1, HANDLER, 0, 0);
+    m.cpu.set_rflags(flags::TF);
+    assert_eq!(m.step(), Step::Halted);
+    assert_eq!(m.step(), Step::Exception { vector: 1 });
+    assert!(!m.cpu.halted);
+    assert_eq!(m.cpu.rip, HANDLER);
+}
+
+#[test]
+fn a_wake_up_is_not_lost_between_sti_and_hlt() {
+    let mut m = Machine::asm(|a| {
+        a.sti().unwrap();
+        a.hlt().unwrap();
+    });
+    m.gate(0x80, HANDLER, 0, 0);
+    m.step();
+    assert!(!can_take_interrupt(&m.cpu));
+    assert_eq!(m.step(), Step::Halted);
+    assert!(can_take_interrupt(&m.cpu));
+    deliver(&mut m.cpu, &mut m.mem, Event::Interrupt { vector: 0x80 }).unwrap();
+    assert_eq!(m.mem.read_u64(m.cpu.regs[RSP]).unwrap(), CODE + 2);
+}
+
+#[test]
+fn a_failed_delivery_changes_nothing() {
+    let mut m = Machine::asm(|a| a.nop().unwrap());
+    let before = (m.cpu.regs, m.cpu.rip, m.cpu.rflags(), m.cpu.cr2);
+    let stop = deliver(&mut m.cpu, &mut m.mem, Event::Nmi).unwrap_err();
+    assert!(stop.to_string().contains("no IDT"), "{stop}");
+    assert_eq!((m.cpu.regs, m.cpu.rip, m.cpu.rflags(), m.cpu.cr2), before);
+    assert!(!m.cpu.nmi_blocked);
+}

@@ -11,33 +11,37 @@ use abi::totals::HwEvent;
 
 /// Jcc.
 pub(crate) fn jcc<const CC: u8>(cpu: &mut Cpu, _: &mut Memory, op: &Op) -> Outcome {
-    if cpu.flags.cond::<CC>() {
-        cpu.branch(op);
-    }
     cpu.count(HwEvent::Branches);
+    if cpu.flags.cond::<CC>() {
+        return cpu.branch(op);
+    }
     Ok(Flow::Next)
 }
 
 /// JMP rel.
 pub(crate) fn jmp(cpu: &mut Cpu, _: &mut Memory, op: &Op) -> Outcome {
-    cpu.branch(op);
     cpu.count(HwEvent::Branches);
-    Ok(Flow::Next)
+    cpu.branch(op)
 }
 
 /// JMP r/m64.
 pub(crate) fn jmp_to<S: Source>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    let before = cpu.totals;
     let target = S::get::<u64>(cpu, mem, op)?;
-    cpu.jump(target, 0)?;
-    cpu.count(HwEvent::Branches);
-    Ok(Flow::Next)
+    let done = cpu.jump(target, 0);
+    if done.is_ok() {
+        cpu.count(HwEvent::Branches);
+    } else {
+        cpu.totals = before;
+    }
+    done
 }
 
 /// Keeps the hint of the op behind a call.
 #[inline(always)]
 fn remember(cpu: &mut Cpu) {
     let top = cpu.calls_top;
-    cpu.calls[(top & 15) as usize] = cpu.hint;
+    cpu.calls[(top & 15) as usize] = cpu.hint.wrapping_add(1);
     cpu.calls_top = top.wrapping_add(1);
 }
 
@@ -55,10 +59,9 @@ fn call_on<const FAST: bool>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcom
         push::<u64>(cpu, mem, back)?;
     }
     remember(cpu);
-    cpu.branch(op);
     cpu.count(HwEvent::Stores);
     cpu.count(HwEvent::Branches);
-    Ok(Flow::Next)
+    cpu.branch(op)
 }
 
 /// CALL r/m64.
@@ -75,10 +78,9 @@ pub(crate) fn call_to<S: Source>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Ou
         return Err(raised);
     }
     remember(cpu);
-    cpu.jump(target, 0)?;
     cpu.count(HwEvent::Stores);
     cpu.count(HwEvent::Branches);
-    Ok(Flow::Next)
+    cpu.jump(target, 0)
 }
 
 /// RET and RET imm16.
@@ -98,12 +100,12 @@ fn ret_on<const FAST: bool>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome
     };
     let top = cpu.calls_top.wrapping_sub(1);
     let hint = cpu.calls[(top & 15) as usize];
-    cpu.jump(target, hint)?;
+    let done = cpu.jump(target, hint)?;
     cpu.calls_top = top;
     cpu.regs[RSP] = rsp.wrapping_add(8).wrapping_add(u64::from(op.imm as u32));
     cpu.count(HwEvent::Loads);
     cpu.count(HwEvent::Branches);
-    Ok(Flow::Next)
+    Ok(done)
 }
 
 /// LOOPNE, LOOPE, LOOP (`K` 0, 1, 2) on RCX or ECX.
@@ -116,19 +118,19 @@ pub(crate) fn loop_cc<const K: u8, W: Word>(cpu: &mut Cpu, _: &mut Memory, op: &
         1 => zf,
         _ => true,
     };
-    if n.zx() != 0 && go {
-        cpu.branch(op);
-    }
     cpu.count(HwEvent::Branches);
+    if n.zx() != 0 && go {
+        return cpu.branch(op);
+    }
     Ok(Flow::Next)
 }
 
 /// JRCXZ and JECXZ.
 pub(crate) fn jcxz<W: Word>(cpu: &mut Cpu, _: &mut Memory, op: &Op) -> Outcome {
-    if W::reg(&cpu.regs, RCX as u8).zx() == 0 {
-        cpu.branch(op);
-    }
     cpu.count(HwEvent::Branches);
+    if W::reg(&cpu.regs, RCX as u8).zx() == 0 {
+        return cpu.branch(op);
+    }
     Ok(Flow::Next)
 }
 
@@ -149,5 +151,5 @@ pub(crate) fn retf(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     cpu.count(HwEvent::Loads);
     cpu.count(HwEvent::Loads);
     cpu.count(HwEvent::Branches);
-    Ok(Flow::Next)
+    Ok(Flow::Jump(0))
 }
