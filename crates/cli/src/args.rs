@@ -78,7 +78,7 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     /// Run a trace again and compare verdict and state digest.
     #[command(after_help = "Example:
-  pmusim replay target/pmusim/p4.v10.1841.trace")]
+  pmusim replay target/pmusim/p4-init-dup-master.v10.w1.trace")]
     Replay(ReplayArgs),
     /// Validate scenario, machine, scheduler, known-findings and trace files; runs nothing.
     #[command(after_help = "Examples:
@@ -89,6 +89,14 @@ pub(crate) enum Command {
     #[command(after_help = "Example:
   pmusim list schedulers")]
     List(ListArgs),
+    /// The longer text behind an error code of `check`.
+    #[command(after_help = "Example:
+  pmusim explain E0102")]
+    Explain(ExplainArgs),
+    /// The JSON schema of a kind of file, for editors.
+    #[command(after_help = "Example:
+  pmusim schema scenario > scenario-v1.json")]
+    Schema(SchemaArgs),
     /// Run a static ELF or a raw machine-code file on the bare core, until HLT.
     #[command(
         after_help = "A raw file is loaded at --base, where all memory (0x1000 up to 32 MiB) may be read, \
@@ -182,6 +190,33 @@ impl What {
             Self::Events => "events",
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// The code, such as E0102.
+    #[arg(value_name = "CODE")]
+    pub(crate) code: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// The kind of file.
+    #[arg(value_enum, value_name = "KIND")]
+    pub(crate) kind: SchemaKind,
+}
+
+/// Files that have a schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaKind {
+    /// Scenarios.
+    Scenario,
+    /// Machines.
+    Machine,
+    /// Schedulers.
+    Scheduler,
+    /// The list of known findings.
+    Known,
 }
 
 #[derive(Debug, Args)]

@@ -102,6 +102,13 @@ impl Context {
         written.and_then(|()| out.flush()).map_err(Failure::Output)
     }
 
+    /// Writes a text to standard output as it is.
+    pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
+        let mut out = self.out();
+        let written = writeln!(out, "{}", text.trim_end());
+        written.and_then(|()| out.flush()).map_err(Failure::Output)
+    }
+
     /// Tells what went wrong, on standard error and in JSON also on standard output, and turns it
     /// into the exit code.
     pub(crate) fn fail(&self, failure: &Failure) -> Exit {

@@ -82,6 +82,10 @@ fn execute(context: &Context, machine: &mut Machine, max_insns: u64) -> Option<E
         }
         // A boundary retires one instruction at most, so this never runs past the limit.
         let left = max_insns.saturating_sub(retired(machine));
+        if left == 0 && machine.cores()[0].cpu.halted {
+            // The last instruction allowed was a HLT.
+            return Some(End::Halted);
+        }
         if left == 0 || machine.cores()[0].ordinal >= boundaries_max {
             return Some(End::Limit);
         }

@@ -15,10 +15,10 @@ mod exec;
 mod exit;
 mod files;
 mod interrupt;
-mod known;
 mod list;
 mod prepared;
 mod progress;
+mod reference;
 mod replay;
 mod run;
 mod sources;
@@ -41,6 +41,8 @@ fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&context, args),
         Command::Check(args) => check::run(&context, args),
         Command::List(args) => list::run(&context, args),
+        Command::Explain(args) => reference::explain(&context, args),
+        Command::Schema(args) => reference::schema(&context, args),
         Command::Exec(args) => exec::run(&context, args),
     };
     let exit = result.unwrap_or_else(|failure| context.fail(&failure));

@@ -136,7 +136,9 @@ fn cell(
             explore::sweep(&prepared.setup, plan, progress)
         });
         let sweep = sweep.map_err(|error| broken(error.to_string()))?;
-        verdict = explore::judge_sweep(expect, &sweep);
+        let list = loaded.configs.known()?;
+        let known = explore::KnownFindings::new(&list, scheduler, &sweep);
+        verdict = explore::judge_sweep(expect, &sweep, &known);
         swept = Some((sweep.boundaries, sweep.bad.len() as u64));
         base = Some((sweep.baseline.violations.len(), sweep.baseline.digest));
     }

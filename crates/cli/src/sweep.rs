@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `pmusim sweep`: one NMI at every boundary of a scenario's step, and what that shows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
-use explore::{Bad, Files, Plan, Prepared, Sweep, SweepError};
+use explore::{Bad, Files, KnownFindings, Plan, Prepared, Sweep, SweepError, Window};
 use report::{SweepContext, SweepReport, mismatches};
 use scenario::{Known, Scheduler};
 use serde::Serialize;
@@ -15,7 +15,6 @@ use crate::configs::relative;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::known::KnownHere;
 use crate::prepared::Loaded;
 use crate::progress::watched;
 use crate::sources::Sources;
@@ -137,7 +136,7 @@ fn one(
     rate(context, &scheduler.name, &sweep, took);
 
     let traces = write_traces(context, args, loaded, scheduler, &prepared, &sweep)?;
-    let here = KnownHere::new(known, scheduler, &asked.source);
+    let known = KnownFindings::new(known, scheduler, &sweep);
     let facts = SweepContext {
         file: loaded.shown(context),
         title: loaded.scenario.title.clone(),
@@ -149,16 +148,27 @@ fn one(
     let report = SweepReport::new(
         facts,
         &sweep,
-        |window| here.reason(&window.causes),
-        |violation| here.knows_baseline(&prepared.setup.image, violation),
+        |window| reason(&known, &sweep, window),
+        |violation| known.baseline(&prepared.setup.image, violation).is_some(),
         |bad: &Bad| traces.get(&bad.ordinal).cloned(),
     );
     let Some(expect) = loaded.expect(scheduler) else {
         return Ok(report);
     };
-    let verdict = explore::judge_sweep(expect, &sweep);
+    let verdict = explore::judge_sweep(expect, &sweep, &known);
     let list = mismatches(&verdict.mismatches, &loaded.shown(context), expect.line);
     Ok(report.judged(&verdict, list))
+}
+
+/// Why everything in a window is known; `None` when something is not.
+fn reason(known: &KnownFindings<'_>, sweep: &Sweep, window: &Window) -> Option<String> {
+    let reasons: Option<BTreeSet<&str>> = sweep.bad[window.first..=window.last]
+        .iter()
+        .flat_map(|bad| bad.causes.iter().map(|cause| (cause.oracle, bad.ordinal)))
+        .map(|(oracle, at)| Some(known.at(oracle, at)?.reason.as_str()))
+        .collect();
+    let reasons: Vec<&str> = reasons?.into_iter().collect();
+    Some(reasons.join("; "))
 }
 
 /// Rates and times go to standard error only: results hold nothing of the host.
@@ -206,15 +216,16 @@ fn write_traces(
         machine: (&loaded.machine_text, &loaded.machine.name),
         scheduler,
     };
-    for window in windows {
+    for (i, window) in windows.iter().enumerate() {
         let bad = &sweep.bad[window.first];
         let trace = explore::record(prepared, &loaded.scenario, files, &[bad.decision])
             .map_err(|error| Failure::input(error.to_string()))?;
+        // By the window's number, so that the name outlives another build of the guest.
         let name = format!(
-            "{}.{}.{}.trace",
+            "{}.{}.w{}.trace",
             loaded.input.stem(),
             scheduler.name,
-            bad.ordinal
+            i + 1
         );
         let path = folder.join(name.replace('/', "-"));
         fs::write(&path, trace.to_string()).map_err(cannot)?;

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Instructions per second through the real step loop: page permissions, an active undo log, one
+//! armed point. The rate that is printed (elem/s) is instructions; Melem/s are MIPS.
+#![forbid(unsafe_code)]
+
+#[path = "support/guest.rs"]
+mod guest;
+#[allow(dead_code, reason = "the sweep is for the other bench")]
+#[path = "support/target.rs"]
+mod target;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+
+use target::{Target, Work};
+
+fn loops(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("cpu");
+    for (name, work, turns) in [
+        ("long_kern", Work::Kern, 200),
+        ("long_alu", Work::Alu, 50_000),
+    ] {
+        let mut target = Target::new();
+        let snapshot = target.snapshot();
+        let instructions = target.work(work, turns);
+        group.throughput(Throughput::Elements(instructions));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                target.restore(&snapshot);
+                target.work(work, turns)
+            });
+        });
+    }
+    group.finish();
+}
+
+/// The guest kernel from reset to the end of the P4 scenario, with no oracle and with all.
+fn kernel(criterion: &mut Criterion) {
+    let setup = guest::p4("v10").setup;
+    let mut group = criterion.benchmark_group("guest");
+    group.throughput(Throughput::Elements(guest::run(&setup, false)));
+    group.bench_function("plain", |bencher| {
+        bencher.iter(|| guest::run(&setup, false));
+    });
+    group.bench_function("with_oracles", |bencher| {
+        bencher.iter(|| guest::run(&setup, true));
+    });
+    group.finish();
+}
+
+criterion_group!(benches, loops, kernel);
+criterion_main!(benches);

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The shipped scenario P4, ready to run.
+
+use std::sync::Arc;
+
+use abi::totals::{HwEvent, Ring};
+use explore::{Prepared, RUN_LIMIT, Setup};
+use image::Image;
+use machine::{End, Machine, Schedule, Until};
+use scenario::{Source, Texts};
+
+/// P4 under the scheduler `name` (`v10`, `delta` or `none`).
+pub(crate) fn p4(name: &str) -> Prepared {
+    let source = |path: &str, text: &str| Source::new(path, text);
+    let file = |text: &str| ("file".to_owned(), text.to_owned());
+    let text = include_str!("../../sim-configs/scenarios/review/p4-init-dup-master.toml");
+    let scenario = scenario::parse_scenario(&source("p4", text)).expect("it is checked");
+    let text = include_str!("../../sim-configs/machines/skylake.toml");
+    let machine = scenario::parse_machine(&source("skylake", text)).expect("it is checked");
+    let mut texts = Texts::default();
+    for (name, text) in [
+        (
+            "none",
+            include_str!("../../sim-configs/schedulers/none.toml"),
+        ),
+        ("v10", include_str!("../../sim-configs/schedulers/v10.toml")),
+        (
+            "delta",
+            include_str!("../../sim-configs/schedulers/delta.toml"),
+        ),
+    ] {
+        texts.schedulers.insert(name.to_owned(), file(text));
+    }
+    let scheduler = scenario::scheduler_by_name(name, &texts).expect("it is checked");
+    let image = Image::parse(&image::guest_elf()).expect("the committed guest is good");
+    explore::prepare(&scenario, &machine, &scheduler, Arc::new(image)).expect("P4 can run")
+}
+
+/// One run without NMI, from reset to the end; the instructions it took.
+pub(crate) fn run(setup: &Setup, oracles: bool) -> u64 {
+    let mut machine = setup.machine().expect("P4 fits");
+    if !oracles {
+        machine.unwatch_objects();
+    }
+    let until = Until::End { limit: RUN_LIMIT };
+    let mut schedule = Schedule::empty();
+    let end = if oracles {
+        machine.run(&mut schedule, &mut setup.oracles(), until)
+    } else {
+        machine.run(&mut schedule, &mut (), until)
+    };
+    assert!(matches!(end, End::Exited(_)), "{end:?}");
+    retired(&machine)
+}
+
+fn retired(machine: &Machine) -> u64 {
+    let totals = &machine.cores()[0].cpu.totals;
+    totals.get(Ring::Kernel, HwEvent::Instructions) + totals.get(Ring::User, HwEvent::Instructions)
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Executions per second of a sweep on one core: of the shared benchmark image, and of a shipped
+//! scenario with all oracles. The rate that is printed (elem/s) is executions.
+#![forbid(unsafe_code)]
+
+#[allow(dead_code, reason = "the plain run is for the other bench")]
+#[path = "support/guest.rs"]
+mod guest;
+#[allow(dead_code, reason = "the loops are for the other bench")]
+#[path = "support/target.rs"]
+mod target;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use explore::{Plan, Progress};
+
+use target::Target;
+
+/// Every how many boundaries of the benchmark image.
+const STRIDE: u64 = 8;
+
+fn image(criterion: &mut Criterion) {
+    let mut target = Target::new();
+    let mut group = criterion.benchmark_group("sweep");
+    group.throughput(Throughput::Elements(target.sweep(STRIDE).executions));
+    group.sample_size(10);
+    group.bench_function("target", |bencher| bencher.iter(|| target.sweep(STRIDE)));
+    group.finish();
+}
+
+fn scenario(criterion: &mut Criterion) {
+    let prepared = guest::p4("v10");
+    let (step, source) = prepared.sweep.expect("P4 has a sweep");
+    let plan = Plan {
+        step,
+        source,
+        jobs: 1,
+    };
+    let run = || explore::sweep(&prepared.setup, plan, &Progress::default()).expect("P4 runs");
+    let mut group = criterion.benchmark_group("sweep");
+    group.throughput(Throughput::Elements(run().executions));
+    group.sample_size(10);
+    group.bench_function("p4_v10", |bencher| bencher.iter(run));
+    group.finish();
+}
+
+criterion_group!(benches, image, scenario);
+criterion_main!(benches);

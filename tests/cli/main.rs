@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The program as its users meet it: through the binary, by exit codes, messages and JSON.
+#![forbid(unsafe_code)]
+
+mod documents;
+mod exec;
+mod input;
+mod results;
+mod support;
+mod traces;
