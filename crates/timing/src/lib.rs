@@ -6,6 +6,8 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod skylake;
+
 use abi::totals::{HwEvent, Ring, Totals};
 
 /// The model `unit`: one instruction, one cycle, in the ring of the instruction.

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Throughput of a basic block by the BHive protocol.
+//!
+//! The block is laid out in copies, the first byte at 31 mod 64; what is reported is the
+//! difference between 200 and 100 copies: cycles per 100 iterations.
+
+use super::form::Table;
+use super::lower::{Lowered, Lowering};
+use super::pipeline::Pipeline;
+use super::trace::{Address, Executed};
+use iced_x86::{Decoder, DecoderOptions, Instruction, Register};
+use std::fmt;
+
+/// Page offset of the first byte.
+const START: u64 = 0x1df;
+/// Copies of the longer run.
+const COPIES: usize = 200;
+
+/// Why a block has no prediction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nothing there.
+    Empty,
+    /// Not hexadecimal.
+    NotHex,
+    /// No instruction at this byte.
+    Undecodable(usize),
+    /// The table has no such form.
+    NoForm(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("empty block"),
+            Self::NotHex => f.write_str("not hexadecimal"),
+            Self::Undecodable(at) => write!(f, "no instruction at byte {at}"),
+            Self::NoForm(text) => write!(f, "no timing for: {text}"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// The bytes of a line of hexadecimal digits.
+///
+/// # Errors
+/// Something else than pairs of digits.
+pub fn from_hex(text: &str) -> Result<Vec<u8>, Refusal> {
+    if text.is_empty() {
+        return Err(Refusal::Empty);
+    }
+    if !text.len().is_multiple_of(2) || !text.is_ascii() {
+        return Err(Refusal::NotHex);
+    }
+    (0..text.len())
+        .step_by(2)
+        .map(|i| u8::from_str_radix(&text[i..i + 2], 16).map_err(|_| Refusal::NotHex))
+        .collect()
+}
+
+/// Predicts cycles per 100 iterations.
+///
+/// # Errors
+/// The block cannot be predicted.
+pub fn predict(table: &Table, block: &[u8]) -> Result<f64, Refusal> {
+    let mut decoder = Decoder::with_ip(64, block, START, DecoderOptions::NONE);
+    let mut instructions = Vec::new();
+    let mut lowering = Lowering::new(table);
+    let mut code: Vec<Lowered> = Vec::new();
+    while decoder.can_decode() {
+        let at = decoder.position();
+        let instruction = decoder.decode();
+        if instruction.is_invalid() {
+            return Err(Refusal::Undecodable(at));
+        }
+        let bytes = &block[at..at + instruction.len()];
+        let lowered = lowering
+            .lower(&instruction, bytes)
+            .ok_or_else(|| Refusal::NoForm(format!("{:?}", instruction.code())))?;
+        instructions.push(instruction);
+        code.push(lowered);
+    }
+    if code.is_empty() {
+        return Err(Refusal::Empty);
+    }
+    let trace = trace(&instructions, &code);
+    let mut pipeline = Pipeline::new(&code, &trace);
+    pipeline.run();
+    let end = |copies: usize| pipeline.retired[copies * code.len() - 1];
+    Ok((end(COPIES) - end(COPIES / 2)) as f64)
+}
+
+/// Addresses by name: equal when base, index and displacement are.
+fn trace(instructions: &[Instruction], code: &[Lowered]) -> Vec<Executed> {
+    let mut trace = Vec::with_capacity(instructions.len() * COPIES);
+    let mut versions = [0u64; 256];
+    let mut at = START;
+    let mut version = 0;
+    for _ in 0..COPIES {
+        for (i, instruction) in instructions.iter().enumerate() {
+            let base = instruction.memory_base().full_register();
+            let index = instruction.memory_index().full_register();
+            let mut name = instruction.memory_displacement64();
+            for (r, scale) in [
+                (base, 1),
+                (index, u64::from(instruction.memory_index_scale())),
+            ] {
+                if r != Register::None && r != Register::RIP {
+                    name = name.wrapping_add(
+                        (versions[r as usize % 256] + r as u64)
+                            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+                            .wrapping_mul(scale)
+                            & !0xfff,
+                    );
+                }
+            }
+            let address = Address {
+                linear: name,
+                physical: name,
+            };
+            trace.push(Executed {
+                code: i as u32,
+                at,
+                taken: false,
+                memory: [address; 2],
+            });
+            at += u64::from(code[i].len);
+            let mut info = iced_x86::InstructionInfoFactory::new();
+            for used in info.info(instruction).used_registers() {
+                if matches!(
+                    used.access(),
+                    iced_x86::OpAccess::Write | iced_x86::OpAccess::ReadWrite
+                ) {
+                    version += 1;
+                    versions[used.register().full_register() as usize % 256] = version;
+                }
+            }
+        }
+    }
+    trace
+}

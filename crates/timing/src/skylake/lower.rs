@@ -1,0 +1,796 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! From an instruction and its form to what the pipeline handles: queue entries, slots, uops.
+//!
+//! The table knows how many uops go to which ports and how long each input takes to each output,
+//! not which uop does what. Uops that compute are therefore laid in a chain whose length is the
+//! longest latency; an input joins where its own latency says, an output leaves likewise.
+
+use super::form::{Form, Place, PortUops, Table};
+use super::resource::{Resource, high_byte};
+use iced_x86::{
+    Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register, RflagsBits,
+};
+
+/// What a uop does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Computes.
+    Compute,
+    /// Loads memory operand n.
+    Load(u8),
+    /// Computes the address of the store to memory operand n.
+    StoreAddress(u8),
+    /// Brings the data of the store to memory operand n.
+    StoreData(u8),
+}
+
+/// One unfused uop.
+#[derive(Debug, Clone)]
+pub struct Uop {
+    /// What it does.
+    pub kind: Kind,
+    /// Bit n: may use port n. None: nothing to execute.
+    pub ports: u8,
+    /// What it waits for.
+    pub inputs: Vec<Resource>,
+    /// What it makes, and after how many cycles.
+    pub outputs: Vec<(Resource, u16)>,
+    /// Cycles for which the divider is taken.
+    pub divider: u16,
+    /// A load whose address is a base register and a small displacement: four cycles when the base
+    /// comes from a load.
+    pub simple_address: bool,
+}
+
+/// Uops that take one issue slot.
+#[derive(Debug, Clone, Default)]
+pub struct Slot {
+    /// Indices into [`Lowered::uops`].
+    pub uops: Vec<u8>,
+}
+
+/// One entry of the instruction decode queue: one slot, or more when it is un-laminated.
+#[derive(Debug, Clone, Default)]
+pub struct Entry {
+    /// Its slots at rename.
+    pub slots: Vec<Slot>,
+}
+
+/// A memory operand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MemoryOperand {
+    /// Bytes.
+    pub size: u16,
+    /// It is read.
+    pub read: bool,
+    /// It is written.
+    pub write: bool,
+}
+
+/// How a move between registers may disappear at rename.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Move {
+    /// From.
+    pub from: Resource,
+    /// To.
+    pub to: Resource,
+    /// Ports when it does not disappear.
+    pub ports: u8,
+}
+
+/// What the stack engine sees of an instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stack {
+    /// Bytes by which RSP changes without a uop.
+    pub change: i8,
+    /// RSP is an operand or part of an address.
+    pub explicit: bool,
+    /// RSP gets a value of its own.
+    pub written: bool,
+}
+
+/// An instruction as the pipeline sees it.
+#[derive(Debug, Clone)]
+pub struct Lowered {
+    /// Bytes.
+    pub len: u8,
+    /// Bytes before the primary opcode byte.
+    pub opcode_at: u8,
+    /// A length-changing prefix.
+    pub length_changing: bool,
+    /// Fused uops from the decoders.
+    pub decoded: u8,
+    /// Fused uops from the microcode sequencer.
+    pub microcode: u16,
+    /// Only decoder 0 takes it.
+    pub complex: bool,
+    /// Simple decoders that may work beside it.
+    pub beside: u8,
+    /// Jump, call or return.
+    pub branch: bool,
+    /// May become one uop with a conditional jump.
+    pub fuses: bool,
+    /// Waits until everything before has retired, and holds up what follows.
+    pub serializing: bool,
+    /// Fewest cycles between two of it.
+    pub interval: u16,
+    /// Queue entries.
+    pub entries: Vec<Entry>,
+    /// Uops.
+    pub uops: Vec<Uop>,
+    /// Memory operands.
+    pub memory: Vec<MemoryOperand>,
+    /// A move that may disappear.
+    pub moves: Option<Move>,
+    /// Outputs that are ready at once (zero idioms).
+    pub zeroes: Vec<Resource>,
+    /// Stack engine.
+    pub stack: Stack,
+    /// High-byte registers that are merged into their wide register before it runs.
+    pub reads_wide: Vec<Resource>,
+}
+
+/// Turns instructions into [`Lowered`].
+#[derive(Debug)]
+pub struct Lowering<'t> {
+    table: &'t Table,
+    info: InstructionInfoFactory,
+}
+
+/// Inputs and outputs of the computing part.
+#[derive(Debug, Default)]
+struct Flow {
+    inputs: Vec<(Resource, Option<u8>)>,
+    outputs: Vec<(Resource, Option<u8>)>,
+    address: Vec<Resource>,
+}
+
+const LOAD: u8 = 1 << 2 | 1 << 3;
+const STORE_ADDRESS: u8 = LOAD | 1 << 7;
+const STORE_DATA: u8 = 1 << 4;
+/// Cycles from the dispatch of a load to its data in a general register (uiCA).
+pub const LOAD_CYCLES: u16 = 5;
+
+fn push<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if !list.contains(&item) {
+        list.push(item);
+    }
+}
+
+fn takes_stack(m: Mnemonic) -> bool {
+    matches!(
+        m,
+        Mnemonic::Push
+            | Mnemonic::Pop
+            | Mnemonic::Call
+            | Mnemonic::Ret
+            | Mnemonic::Pushfq
+            | Mnemonic::Popfq
+            | Mnemonic::Pushf
+            | Mnemonic::Popf
+    )
+}
+
+/// Same-register compares to equal: all ones, whatever the register held.
+fn ones_idiom(m: Mnemonic) -> bool {
+    use Mnemonic as M;
+    matches!(
+        m,
+        M::Pcmpeqb
+            | M::Pcmpeqw
+            | M::Pcmpeqd
+            | M::Pcmpeqq
+            | M::Vpcmpeqb
+            | M::Vpcmpeqw
+            | M::Vpcmpeqd
+            | M::Vpcmpeqq
+    )
+}
+
+impl<'t> Lowering<'t> {
+    /// With the forms of `table`.
+    #[must_use]
+    pub fn new(table: &'t Table) -> Self {
+        Self {
+            table,
+            info: InstructionInfoFactory::new(),
+        }
+    }
+
+    /// Lowers one instruction; None when the table has no such form. `bytes` are those of the
+    /// instruction.
+    pub fn lower(&mut self, instruction: &Instruction, bytes: &[u8]) -> Option<Lowered> {
+        let form = self.table.find(instruction)?;
+        let flow = self.flow(instruction, form);
+        let registers: Vec<Register> = (0..instruction.op_count())
+            .filter(|&i| instruction.op_kind(i) == OpKind::Register)
+            .map(|i| instruction.op_register(i))
+            .collect();
+        let same = registers.len() >= 2
+            && registers[registers.len() - 1] == registers[registers.len() - 2]
+            && instruction.op_kind(instruction.op_count() - 1) == OpKind::Register;
+        let memory = self.memory(instruction);
+        let prefixes = Prefixes::of(bytes);
+        let mut lowered = Lowered {
+            len: instruction.len() as u8,
+            opcode_at: prefixes.len,
+            length_changing: prefixes.operand_size && has_immediate16(instruction),
+            decoded: form.decoded.max(1),
+            microcode: form.microcode,
+            complex: form.complex,
+            beside: form.beside,
+            branch: instruction.flow_control() != iced_x86::FlowControl::Next
+                && instruction.flow_control() != iced_x86::FlowControl::Interrupt,
+            fuses: false,
+            serializing: matches!(
+                instruction.mnemonic(),
+                Mnemonic::Lfence
+                    | Mnemonic::Cpuid
+                    | Mnemonic::Mfence
+                    | Mnemonic::Pause
+                    | Mnemonic::Rdtsc
+                    | Mnemonic::Rdtscp
+            ),
+            interval: form.interval,
+            entries: Vec::new(),
+            uops: Vec::new(),
+            memory,
+            moves: None,
+            zeroes: Vec::new(),
+            stack: stack(instruction, &flow),
+            reads_wide: flow
+                .inputs
+                .iter()
+                .map(|i| i.0)
+                .chain(flow.address.iter().copied())
+                .filter(|r| r.high_part().is_some())
+                .collect(),
+        };
+        if matches!(instruction.mnemonic(), Mnemonic::Pop)
+            && registers
+                .first()
+                .is_some_and(|r| matches!(r, Register::RSP | Register::R12))
+        {
+            lowered.complex = true;
+        }
+        let zero = same && form.same_ports.as_ref().is_some_and(Vec::is_empty);
+        let vanishes = form.ports.is_empty()
+            && registers.len() == 2
+            && form.latencies.iter().any(|l| l.cycles == 0)
+            && lowered.memory.is_empty();
+        if zero {
+            lowered.zeroes = flow.outputs.iter().map(|o| o.0).collect();
+        } else if vanishes && !same {
+            let from = Resource::of(registers[1])?;
+            let to = Resource::of(registers[0])?;
+            let ports = if to.is_vector() {
+                0b10_0011
+            } else {
+                0b110_0011
+            };
+            lowered.moves = Some(Move { from, to, ports });
+        } else {
+            let ports = match &form.same_ports {
+                Some(other) if same => other,
+                _ => &form.ports,
+            };
+            uops(&mut lowered, instruction, form, &flow, ports, same);
+        }
+        entries(&mut lowered, form, instruction);
+        Some(lowered)
+    }
+
+    fn memory(&mut self, instruction: &Instruction) -> Vec<MemoryOperand> {
+        let info = self.info.info(instruction);
+        if instruction.mnemonic() == Mnemonic::Lea || instruction.mnemonic() == Mnemonic::Nop {
+            return Vec::new();
+        }
+        let mut all = Vec::new();
+        for m in info.used_memory() {
+            let read = matches!(
+                m.access(),
+                OpAccess::Read | OpAccess::CondRead | OpAccess::ReadWrite | OpAccess::ReadCondWrite
+            );
+            let write = matches!(
+                m.access(),
+                OpAccess::Write
+                    | OpAccess::CondWrite
+                    | OpAccess::ReadWrite
+                    | OpAccess::ReadCondWrite
+            );
+            if read || write {
+                all.push(MemoryOperand {
+                    size: m.memory_size().size() as u16,
+                    read,
+                    write,
+                });
+            }
+        }
+        all
+    }
+
+    /// What the instruction reads and writes, with the table's operand numbers.
+    fn flow(&mut self, instruction: &Instruction, form: &Form) -> Flow {
+        let mut flow = Flow::default();
+        let stack = takes_stack(instruction.mnemonic());
+        let info = self.info.info(instruction);
+        let mut number = 0;
+        let mut explicit = Vec::new();
+        for i in 0..instruction.op_count() {
+            if instruction.op_kind(i) != OpKind::Register {
+                continue;
+            }
+            let register = instruction.op_register(i);
+            explicit.push(register);
+            let n = Some(number);
+            number += 1;
+            let Some(resource) = Resource::of(register) else {
+                continue;
+            };
+            let access = info.op_access(i);
+            let (mut read, write) = read_write(access);
+            // Writing a part of a register keeps the rest.
+            let part = register.size() < 4 && !high_byte(register);
+            if write && part {
+                read = true;
+            }
+            if read {
+                push(&mut flow.inputs, (resource, n));
+            }
+            if write {
+                push(&mut flow.outputs, (resource, n));
+            }
+        }
+        for register in [instruction.memory_base(), instruction.memory_index()] {
+            if let Some(r) = Resource::of(register)
+                && register != Register::RIP
+            {
+                push(&mut flow.address, r);
+            }
+        }
+        let both = matches!(
+            instruction.mnemonic(),
+            Mnemonic::Mul
+                | Mnemonic::Imul
+                | Mnemonic::Div
+                | Mnemonic::Idiv
+                | Mnemonic::Cmpxchg
+                | Mnemonic::Cmpxchg8b
+                | Mnemonic::Cmpxchg16b
+        );
+        let mut implicit: Vec<(Resource, bool, bool)> = Vec::new();
+        for used in info.used_registers() {
+            let register = used.register();
+            let Some(resource) = Resource::of(register) else {
+                continue;
+            };
+            if explicit.iter().any(|e| Resource::of(*e) == Some(resource)) {
+                continue;
+            }
+            let (read, write) = read_write(used.access());
+            if stack && resource == Resource::RSP {
+                push(&mut flow.address, resource);
+                continue;
+            }
+            let accumulator = resource.0 == 0 || resource.0 == 2;
+            if flow.address.contains(&resource) && !write && !(both && accumulator) {
+                continue;
+            }
+            if let Some(known) = implicit.iter_mut().find(|k| k.0 == resource) {
+                known.1 |= read;
+                known.2 |= write;
+            } else {
+                implicit.push((resource, read, write));
+            }
+        }
+        implicit.sort();
+        for (resource, read, write) in implicit {
+            let n = Some(number);
+            number += 1;
+            if read {
+                push(&mut flow.inputs, (resource, n));
+            }
+            if write {
+                push(&mut flow.outputs, (resource, n));
+            }
+        }
+        let n = Some(number);
+        let (mut carry, mut other) = form.reads_flags;
+        let read = instruction.rflags_read();
+        carry |= read & RflagsBits::CF != 0;
+        other |= read & (RflagsBits::ZF | RflagsBits::SF | RflagsBits::OF | RflagsBits::PF) != 0;
+        if carry {
+            push(&mut flow.inputs, (Resource::CARRY, n));
+        }
+        if other {
+            push(&mut flow.inputs, (Resource::FLAGS, n));
+        }
+        let modified = instruction.rflags_modified();
+        let (mut carry, mut other) = form.writes_flags;
+        if form.writes_flags == (false, false) && form.latency.is_some() {
+            carry = modified & RflagsBits::CF != 0;
+            other = modified & (RflagsBits::ZF | RflagsBits::SF | RflagsBits::OF) != 0;
+        }
+        if carry {
+            push(&mut flow.outputs, (Resource::CARRY, n));
+        }
+        if other {
+            push(&mut flow.outputs, (Resource::FLAGS, n));
+        }
+        flow
+    }
+}
+
+fn read_write(access: OpAccess) -> (bool, bool) {
+    match access {
+        OpAccess::Read | OpAccess::CondRead => (true, false),
+        OpAccess::Write => (false, true),
+        OpAccess::CondWrite | OpAccess::ReadWrite | OpAccess::ReadCondWrite => (true, true),
+        _ => (false, false),
+    }
+}
+
+/// Prefix bytes and escapes before the primary opcode byte.
+struct Prefixes {
+    len: u8,
+    operand_size: bool,
+}
+
+impl Prefixes {
+    fn of(bytes: &[u8]) -> Self {
+        let mut at = 0;
+        let mut operand_size = false;
+        while let Some(&b) = bytes.get(at) {
+            match b {
+                0x66 => operand_size = true,
+                0x26
+                | 0x2e
+                | 0x36
+                | 0x3e
+                | 0x64
+                | 0x65
+                | 0x67
+                | 0xf0
+                | 0xf2
+                | 0xf3
+                | 0x40..=0x4f => {}
+                _ => break,
+            }
+            at += 1;
+        }
+        match bytes.get(at) {
+            Some(0xc5) => at += 2,
+            Some(0xc4) => at += 3,
+            Some(0x0f) => {
+                at += 1;
+                if matches!(bytes.get(at), Some(0x38 | 0x3a)) {
+                    at += 1;
+                }
+            }
+            _ => {}
+        }
+        Self {
+            len: at as u8,
+            operand_size,
+        }
+    }
+}
+
+fn has_immediate16(instruction: &Instruction) -> bool {
+    (0..instruction.op_count()).any(|i| instruction.op_kind(i) == OpKind::Immediate16)
+}
+
+fn stack(instruction: &Instruction, flow: &Flow) -> Stack {
+    let m = instruction.mnemonic();
+    let mut stack = Stack::default();
+    if takes_stack(m) {
+        stack.change = instruction.stack_pointer_increment() as i8;
+    }
+    let operand = (0..instruction.op_count()).any(|i| {
+        instruction.op_kind(i) == OpKind::Register
+            && instruction.op_register(i).full_register() == Register::RSP
+    });
+    let address = instruction.memory_base().full_register() == Register::RSP;
+    let read = flow.inputs.iter().any(|i| i.0 == Resource::RSP);
+    stack.explicit = address || operand && read;
+    stack.written = flow.outputs.iter().any(|o| o.0 == Resource::RSP);
+    stack
+}
+
+/// The longest latency to an output from a register or a LEA address; else what the memory
+/// latency leaves after the load.
+fn latency_to(form: &Form, output: Place) -> u16 {
+    let to = || form.latencies.iter().filter(|l| l.output == output);
+    if let Some(max) = to()
+        .filter(|l| l.input != Place::Memory)
+        .map(|l| l.cycles)
+        .max()
+    {
+        return max;
+    }
+    if let Some(all) = form.latency {
+        return all.max(1);
+    }
+    to().map(|l| l.cycles.saturating_sub(LOAD_CYCLES).max(1))
+        .max()
+        .unwrap_or(1)
+}
+
+fn latency_from(form: &Form, input: Option<u8>) -> Option<u16> {
+    let input = Place::Register(input?);
+    form.latencies
+        .iter()
+        .filter(|l| l.input == input && matches!(l.output, Place::Register(_)))
+        .map(|l| l.cycles)
+        .max()
+}
+
+/// Cycles of a load by what it loads into: LLVM's 5 general, 6 XMM (5 scalar), 7 YMM.
+fn load_cycles(instruction: &Instruction, size: u16) -> u16 {
+    let vector = (0..instruction.op_count()).any(|i| {
+        instruction.op_kind(i) == OpKind::Register
+            && instruction.op_register(i).is_vector_register()
+    });
+    match (vector, size) {
+        (true, 9..=16) => 6,
+        (true, 17..) => 7,
+        _ => LOAD_CYCLES,
+    }
+}
+
+fn uops(
+    lowered: &mut Lowered,
+    instruction: &Instruction,
+    form: &Form,
+    flow: &Flow,
+    ports: &[PortUops],
+    same: bool,
+) {
+    let indexed = instruction.memory_index() != Register::None;
+    let ports = if indexed && ports == form.ports.as_slice() {
+        &form.indexed_ports
+    } else {
+        ports
+    };
+    let count = |set: u8| -> u16 {
+        ports
+            .iter()
+            .filter(|p| p.ports == set)
+            .map(|p| p.count)
+            .sum()
+    };
+    let stores = count(STORE_DATA);
+    let addresses_anywhere = count(STORE_ADDRESS).min(stores);
+    let loads = count(LOAD).saturating_sub(stores - addresses_anywhere);
+    let reading: Vec<u8> = numbers(&lowered.memory, |m| m.read);
+    let writing: Vec<u8> = numbers(&lowered.memory, |m| m.write);
+    let mut address = flow.address.clone();
+    let string = instruction.is_string_instruction();
+    if address.is_empty() && (string || instruction.mnemonic() == Mnemonic::Leave) {
+        address = flow
+            .inputs
+            .iter()
+            .map(|i| i.0)
+            .filter(|r| matches!(r.0, 4..=7))
+            .collect();
+    }
+    let lea = instruction.mnemonic() == Mnemonic::Lea;
+    let simple = !indexed
+        && instruction.memory_base().is_gpr64()
+        && instruction.memory_displacement64() < 2048;
+    let data = Resource::temporary(0);
+    let stored = Resource::temporary(15);
+    let compute: Vec<u8> = ports
+        .iter()
+        .filter(|p| !matches!(p.ports, LOAD | STORE_ADDRESS | STORE_DATA))
+        .flat_map(|p| std::iter::repeat_n(p.ports, usize::from(p.count)))
+        .collect();
+    for n in 0..loads {
+        let operand = reading.get(usize::from(n)).copied();
+        let size = operand.map_or(8, |o| lowered.memory[usize::from(o)].size);
+        let cycles = load_cycles(instruction, size);
+        let outputs = if compute.is_empty() && stores == 0 {
+            flow.outputs.iter().map(|o| (o.0, cycles)).collect()
+        } else {
+            vec![(data, cycles)]
+        };
+        lowered.uops.push(Uop {
+            kind: operand.map_or(Kind::Compute, Kind::Load),
+            ports: LOAD,
+            inputs: address.clone(),
+            outputs: if n == 0 { outputs } else { Vec::new() },
+            divider: 0,
+            simple_address: simple,
+        });
+    }
+    let mut inputs = flow.inputs.clone();
+    if lea {
+        inputs.extend(flow.address.iter().map(|&r| (r, None)));
+    }
+    if same && (ones_idiom(instruction.mnemonic()) || instruction.mnemonic() == Mnemonic::Sbb) {
+        inputs.retain(|i| i.0 == Resource::CARRY);
+    }
+    chain(
+        lowered,
+        form,
+        &inputs,
+        &flow.outputs,
+        &compute,
+        (loads > 0).then_some(data),
+        (stores > 0).then_some(stored),
+    );
+    for n in 0..stores {
+        let operand = writing.get(usize::from(n)).copied();
+        let source = if !compute.is_empty() {
+            vec![stored]
+        } else if loads > 0 {
+            vec![data]
+        } else {
+            inputs.iter().map(|i| i.0).collect()
+        };
+        lowered.uops.push(Uop {
+            kind: operand.map_or(Kind::Compute, Kind::StoreAddress),
+            ports: if n < addresses_anywhere && !indexed {
+                STORE_ADDRESS
+            } else {
+                LOAD
+            },
+            inputs: address.clone(),
+            outputs: Vec::new(),
+            divider: 0,
+            simple_address: false,
+        });
+        lowered.uops.push(Uop {
+            kind: operand.map_or(Kind::Compute, Kind::StoreData),
+            ports: STORE_DATA,
+            inputs: source,
+            outputs: Vec::new(),
+            divider: 0,
+            simple_address: false,
+        });
+    }
+}
+
+fn numbers(memory: &[MemoryOperand], which: impl Fn(&MemoryOperand) -> bool) -> Vec<u8> {
+    (0..memory.len())
+        .filter(|&i| which(&memory[i]))
+        .map(|i| i as u8)
+        .collect()
+}
+
+/// Lays the computing uops in a chain.
+fn chain(
+    lowered: &mut Lowered,
+    form: &Form,
+    inputs: &[(Resource, Option<u8>)],
+    outputs: &[(Resource, Option<u8>)],
+    ports: &[u8],
+    data: Option<Resource>,
+    stored: Option<Resource>,
+) {
+    if ports.is_empty() {
+        return;
+    }
+    let to = |n: Option<u8>| {
+        let direct = latency_to(form, Place::Register(n.unwrap_or(u8::MAX)));
+        direct.max(u16::from(form.ports.is_empty()))
+    };
+    let total = outputs.iter().map(|o| to(o.1)).max().unwrap_or(1).max(1);
+    let stages = ports.len().min(usize::from(total)) as u16;
+    let first = lowered.uops.len();
+    for (j, &set) in ports.iter().enumerate() {
+        lowered.uops.push(Uop {
+            kind: Kind::Compute,
+            ports: set,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            divider: 0,
+            simple_address: false,
+        });
+        let j = j as u16;
+        if j > 0 && j < stages {
+            let link = Resource::temporary(1 + j as u8 % 14);
+            lowered.uops[first + usize::from(j)].inputs.push(link);
+            lowered.uops[first + usize::from(j) - 1]
+                .outputs
+                .push((link, 1));
+        }
+    }
+    let ends = |j: u16| if j + 1 == stages { total } else { j + 1 };
+    for &(resource, n) in inputs {
+        let need = latency_from(form, n).unwrap_or(total).min(total);
+        let start = (total - need).min(stages - 1);
+        push(
+            &mut lowered.uops[first + usize::from(start)].inputs,
+            resource,
+        );
+    }
+    if let Some(data) = data {
+        let need = form
+            .latencies
+            .iter()
+            .filter(|l| l.input == Place::Memory && matches!(l.output, Place::Register(_)))
+            .map(|l| l.cycles.saturating_sub(LOAD_CYCLES))
+            .max()
+            .unwrap_or(total)
+            .min(total);
+        let start = (total - need).min(stages - 1);
+        lowered.uops[first + usize::from(start)].inputs.push(data);
+    }
+    for &(resource, n) in outputs {
+        let wanted = to(n).max(1);
+        let j = (0..stages)
+            .find(|&j| ends(j) >= wanted)
+            .unwrap_or(stages - 1);
+        let cycles = wanted.saturating_sub(j).max(1);
+        lowered.uops[first + usize::from(j)]
+            .outputs
+            .push((resource, cycles));
+    }
+    if let Some(stored) = stored {
+        // What is stored leaves the last uop of the chain.
+        let j = usize::from(stages - 1);
+        let own = outputs.iter().map(|o| to(o.1)).max().unwrap_or(1);
+        let cycles = own.saturating_sub(stages - 1).max(1);
+        lowered.uops[first + j].outputs.push((stored, cycles));
+    }
+    let held = form
+        .divider
+        .max(if form.divider > 0 { form.interval } else { 0 });
+    if held > 0
+        && let Some(uop) = lowered.uops[first..].iter_mut().find(|u| u.ports == 1)
+    {
+        uop.divider = held;
+    }
+}
+
+/// Groups uops into slots (micro-fusion) and slots into queue entries (un-lamination).
+fn entries(lowered: &mut Lowered, form: &Form, instruction: &Instruction) {
+    let indexed = instruction.memory_index() != Register::None;
+    let slots = usize::from(if indexed {
+        form.indexed_slots
+    } else {
+        form.slots
+    })
+    .max(1);
+    let queued = usize::from(form.decoded.max(1)) + usize::from(form.microcode);
+    let uops = &lowered.uops;
+    let mut groups: Vec<Slot> = (0..uops.len())
+        .map(|i| Slot {
+            uops: vec![i as u8],
+        })
+        .collect();
+    let is = |g: &Slot, f: fn(&Kind) -> bool| g.uops.iter().any(|&u| f(&uops[usize::from(u)].kind));
+    // Store address and data first, then load and computation.
+    let mut i = 0;
+    while groups.len() > slots && i + 1 < groups.len() {
+        if is(&groups[i], |k| matches!(k, Kind::StoreAddress(_))) {
+            let next = groups.remove(i + 1);
+            groups[i].uops.extend(next.uops);
+        }
+        i += 1;
+    }
+    while groups.len() > slots && groups.len() > 1 {
+        let at = (0..groups.len() - 1)
+            .find(|&i| groups[i].uops.len() == 1 && groups[i + 1].uops.len() == 1)
+            .unwrap_or(0);
+        let next = groups.remove(at + 1);
+        groups[at].uops.extend(next.uops);
+    }
+    while groups.len() < slots {
+        groups.push(Slot::default());
+    }
+    // More slots than queue entries: the first ones were one entry before.
+    let queued = queued.clamp(1, groups.len());
+    let surplus = groups.len() - queued;
+    let mut groups = groups.into_iter();
+    let mut first = true;
+    while let Some(slot) = groups.next() {
+        let mut entry = Entry { slots: vec![slot] };
+        if first {
+            entry.slots.extend(groups.by_ref().take(surplus));
+            first = false;
+        }
+        lowered.entries.push(entry);
+    }
+}

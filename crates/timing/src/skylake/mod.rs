@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The model `skylake`: an out-of-order core, cycle by cycle.
+//!
+//! It consumes what retires, with true addresses; wrong paths are not simulated. Units in pipeline
+//! order: [`predecode`] (16-byte blocks), [`decode`] (four decoders, microcode), [`rename`] (four
+//! wide; moves, zero idioms, stack engine), [`ports`] (choice at rename), [`scheduler`] (oldest
+//! ready first), [`memory`] (store buffer and forwarding), [`pipeline`] (the cycle).
+//! [`form`] is the table of instruction forms, [`lower`] what the pipeline makes of one.
+//!
+//! Sources of the figures: Abel and Reineke, "uiCA" (ICS 2022) where not said otherwise.
+
+pub mod bhive;
+pub mod decode;
+pub mod form;
+pub mod lower;
+pub mod memory;
+pub mod pipeline;
+pub mod ports;
+pub mod predecode;
+pub mod rename;
+pub mod resource;
+pub mod scheduler;
+pub mod trace;
