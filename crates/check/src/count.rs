@@ -8,7 +8,7 @@ use crate::claims::Claims;
 use crate::shadow::Shadow;
 use crate::violation::{Moment, Oracle, Violation};
 
-/// Judges a value; `None` when it is what it ought to be, or when the event's ideal is not exact.
+/// Judges a value; `None` when it is what it ought to be.
 pub(crate) fn judge(
     view: &View<'_>,
     shadow: &Shadow,
@@ -19,21 +19,24 @@ pub(crate) fn judge(
     rip: u64,
 ) -> Option<Violation> {
     let allowed = shadow.allowed(view, object)?;
-    if !allowed.exact {
-        return None;
-    }
     let lag = claims.lag(view, object);
-    let expected = allowed.now.wrapping_sub(lag);
-    if value == expected || allowed.other == Some(value) {
+    if allowed.contains(value, lag) {
         return None;
     }
+    let least = allowed.least.wrapping_sub(lag);
+    let most = allowed.most.wrapping_sub(lag);
+    let width = allowed.most - allowed.least;
     Some(Violation {
         oracle: Oracle::Count,
         event: view.objects.get(object).name.clone(),
         reader: Some(reader),
-        expected: expected.to_string(),
+        expected: if width == 0 {
+            most.to_string()
+        } else {
+            format!("{least} to {most} (width {width})")
+        },
         got: value.to_string(),
-        error: value.wrapping_sub(expected),
+        error: value.wrapping_sub(most),
         tolerated: (lag != 0)
             .then(|| format!("{lag} claimed by the interrupted code are allowed for")),
         at: Moment::of(view, rip),

@@ -76,6 +76,10 @@ impl Observer for Oracles {
         }
     }
 
+    fn wrmsr(&mut self, view: &View<'_>, msr: u32, value: u64) {
+        self.shadow.wrmsr(view, msr, value);
+    }
+
     fn syscall(&mut self, view: &View<'_>) {
         self.shadow.syscall(view);
         if Shadow::is_reset(view) {
@@ -100,6 +104,8 @@ impl Observer for Oracles {
 
     fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
         self.claims.access(view, access);
+        self.shadow.access(view, access);
+        self.violations.extend(self.monotony.access(view, access));
         self.violations.extend(self.ownership.access(view, access));
         self.violations.extend(StateMachine::access(view, access));
         self.violations.extend(freed::judge(view, access));

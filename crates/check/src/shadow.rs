@@ -2,15 +2,23 @@
 //! The ideal count (contract, section 3): what each event ought to have counted.
 //!
 //! An event counts while it is meant to (by the history of its system calls) and scheduled (ACTIVE
-//! in guest memory, its context loaded), judged when the CPU returns to CPL 3. Occurrences come
-//! from the core's own totals. Nothing here looks at a counter or a select register.
+//! in guest memory, its context loaded). Occurrences come from the core's own totals. Nothing here
+//! looks at a counter or a select register.
+//!
+//! User-only events: who counts is judged when the CPU returns to CPL 3; the ideal is exact.
+//! Events with kernel occurrences: who counts is judged at each WRMSR that sets GLOBAL_CTRL, and the
+//! ideal stands still while it is clear. What a reader emits was read from the counter earlier: it
+//! is judged against the interval from the ideal at the event's last sync to the ideal now. A flip
+//! to another master widens the interval for good by what passed between the sharer's last sync
+//! and the end of the call.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use abi::msr::PERF_GLOBAL_CTRL;
 use abi::syscall;
 use abi::totals::{HwEvent, Ring};
-use machine::{Decision, ObjectId, Outcome, View};
+use machine::{AccessKind, Decision, ObjectAccess, ObjectId, Outcome, View};
 
 /// What an event of a scenario counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,8 +55,15 @@ struct Ideal {
     count: u64,
     /// It has been counting since this total; `None` when it is not.
     since: Option<u64>,
-    /// Kernel occurrences are part of the event; the ideal is an interval then.
+    /// No kernel occurrence is part of the event.
     exact: bool,
+    /// Ideal at the last sync with the counter, by flow of control. What interrupted code has loaded
+    /// before an NMI is older than the NMI's sync.
+    synced: [u64; 2],
+    /// Occurrences that a flip may have lost.
+    slack: u64,
+    /// Ideal at the last sync before a flip that is under way.
+    flipping: Option<u64>,
 }
 
 /// A system call that has not returned.
@@ -61,12 +76,29 @@ struct Call {
 /// The values that a reader may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Allowed {
+    /// The least; equal to `most` for user-only events and injectors.
+    pub least: u64,
     /// The ideal now.
-    pub now: u64,
-    /// The ideal on the other side of a reset that is under way.
+    pub most: u64,
+    /// A reset is under way: the ideal on its other side.
     pub other: Option<u64>,
-    /// Whether the ideal is exact (user-only events and injectors).
-    pub exact: bool,
+}
+
+impl Allowed {
+    /// Whether a reader may see `value` when the interrupted code holds back `lag` of it.
+    #[must_use]
+    pub fn contains(&self, value: u64, lag: u64) -> bool {
+        let shown = value.wrapping_add(lag);
+        (self.least..=self.most).contains(&shown) || self.other == Some(value)
+    }
+}
+
+/// The last two plain looks at `hw.prev_count`: RDPMC comes between the load and the cmpxchg.
+#[derive(Debug, Clone, Default)]
+struct Looks {
+    last: Option<(ObjectId, u64)>,
+    ideals: BTreeMap<ObjectId, u64>,
+    before: BTreeMap<ObjectId, u64>,
 }
 
 /// Ideal counts of all events.
@@ -75,6 +107,10 @@ pub struct Shadow {
     specs: Arc<BTreeMap<Arc<str>, Arc<Spec>>>,
     events: BTreeMap<ObjectId, Ideal>,
     call: Option<Call>,
+    /// GLOBAL_CTRL as the guest wrote it last is not zero.
+    enabled: bool,
+    /// By flow of control: interrupted code, NMI handler.
+    looks: [Looks; 2],
 }
 
 impl Shadow {
@@ -89,6 +125,8 @@ impl Shadow {
             specs: Arc::new(specs),
             events: BTreeMap::new(),
             call: None,
+            enabled: true,
+            looks: [Looks::default(), Looks::default()],
         }
     }
 
@@ -96,14 +134,25 @@ impl Shadow {
     #[must_use]
     pub fn allowed(&self, view: &View<'_>, object: ObjectId) -> Option<Allowed> {
         let ideal = self.events.get(&object)?;
-        let running = ideal.since.map_or(0, |since| total(view, ideal) - since);
         let resetting = self
             .call
             .is_some_and(|call| call.resets(view, object, ideal));
+        let most = ideal.now(view);
+        let least = if ideal.exact {
+            most
+        } else {
+            let [base, nmi] = ideal.synced;
+            let synced = match view.core.nmi {
+                Some(_) => base.max(nmi),
+                None => base,
+            };
+            let synced = ideal.flipping.unwrap_or(synced).min(most);
+            synced.saturating_sub(ideal.slack)
+        };
         Some(Allowed {
-            now: ideal.count + running,
+            least,
+            most,
             other: resetting.then_some(0),
-            exact: ideal.exact,
         })
     }
 
@@ -125,6 +174,9 @@ impl Shadow {
                 count: 0,
                 since: None,
                 exact: !(spec.kernel && matches!(spec.counted, Counted::Retired(_))),
+                synced: [0; 2],
+                slack: 0,
+                flipping: None,
                 spec: Arc::clone(spec),
             },
         );
@@ -147,10 +199,8 @@ impl Shadow {
 
     /// User code stops running: what has counted so far is settled.
     pub(crate) fn leave_user(&mut self, view: &View<'_>) {
-        for ideal in self.events.values_mut() {
-            if let Some(since) = ideal.since.take() {
-                ideal.count += total(view, ideal) - since;
-            }
+        for ideal in self.events.values_mut().filter(|ideal| ideal.exact) {
+            ideal.settle(view);
         }
     }
 
@@ -161,18 +211,100 @@ impl Shadow {
         {
             self.intend(view, call);
         }
+        self.start(view, |ideal| ideal.exact);
+        for ideal in self.events.values_mut() {
+            if let Some(from) = ideal.flipping.take() {
+                ideal.slack += ideal.now(view).saturating_sub(from);
+                ideal.synced = [ideal.now(view); 2];
+            }
+        }
+    }
+
+    /// GLOBAL_CTRL was written: the hardware counts from here, or no more.
+    pub(crate) fn wrmsr(&mut self, view: &View<'_>, msr: u32, value: u64) {
+        if msr != PERF_GLOBAL_CTRL {
+            return;
+        }
+        for ideal in self.events.values_mut().filter(|ideal| !ideal.exact) {
+            ideal.settle(view);
+        }
+        self.enabled = value != 0;
+        if self.enabled {
+            self.start(view, |ideal| !ideal.exact);
+        }
+    }
+
+    /// A field of an event was accessed: syncs with the counter and flips of the master show here.
+    pub(crate) fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
+        if self.events.values().all(|ideal| ideal.exact) {
+            return;
+        }
+        let flow = usize::from(view.core.nmi.is_some());
+        match (view.objects.field_name(access.offset), access.kind) {
+            ("hw.prev_count", AccessKind::Read) => {
+                let ideals = self.events.iter().map(|(&id, i)| (id, i.now(view)));
+                let ideals = ideals.collect();
+                let looks = &mut self.looks[flow];
+                looks.before = std::mem::replace(&mut looks.ideals, ideals);
+                looks.last = Some((access.object, access.rip));
+            }
+            ("hw.prev_count", AccessKind::Write) => {
+                // A cmpxchg: it has just read the field itself; the look before was the load.
+                let looks = &mut self.looks[flow];
+                if looks.last.take() == Some((access.object, access.rip)) {
+                    let at_load = std::mem::take(&mut looks.before);
+                    self.synced(view, access.object, flow, &at_load);
+                }
+            }
+            ("dup_master", AccessKind::Write) if access.old != access.new => {
+                if let Some(ideal) = self.events.get_mut(&access.object)
+                    && access.old != 0
+                    && !ideal.exact
+                {
+                    let synced = ideal.synced[0];
+                    ideal.flipping.get_or_insert(synced);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The counter of `owner` was folded; `ideals` are those of the moment before RDPMC.
+    fn synced(
+        &mut self,
+        view: &View<'_>,
+        owner: ObjectId,
+        flow: usize,
+        ideals: &BTreeMap<ObjectId, u64>,
+    ) {
+        let addr = view.objects.get(owner).addr;
+        for (&id, ideal) in &mut self.events {
+            let through = view.field(id, "dup_master").unwrap_or(0);
+            if (id == owner || through == addr)
+                && let Some(&at) = ideals.get(&id)
+            {
+                ideal.synced[flow] = at;
+            }
+        }
+    }
+
+    /// Starts those of `which` that are meant to count and are scheduled.
+    fn start(&mut self, view: &View<'_>, which: impl Fn(&Ideal) -> bool) {
         let enabled: BTreeMap<ObjectId, bool> =
             self.events.iter().map(|(&id, e)| (id, e.enabled)).collect();
+        // Inside a call the intent may be on either side: what is scheduled counts.
+        let in_call = self.call.is_some();
         for (&id, ideal) in &mut self.events {
+            if !which(ideal) {
+                continue;
+            }
             let leader_enabled = ideal
                 .leader
                 .is_none_or(|l| enabled.get(&l).copied().unwrap_or(true));
-            let counts = ideal.spec.user
-                && matches!(ideal.spec.counted, Counted::Retired(_))
-                && ideal.enabled
-                && leader_enabled
-                && scheduled(view, id);
-            ideal.since = counts.then(|| total(view, ideal));
+            let meant = in_call || (ideal.enabled && leader_enabled);
+            let counts =
+                matches!(ideal.spec.counted, Counted::Retired(_)) && meant && scheduled(view, id);
+            ideal.since = counts.then(|| ideal.total(view));
         }
     }
 
@@ -206,7 +338,7 @@ impl Shadow {
                     match call.args[1] {
                         syscall::IOC_ENABLE | syscall::IOC_REFRESH => ideal.enabled = true,
                         syscall::IOC_DISABLE => ideal.enabled = false,
-                        syscall::IOC_RESET => ideal.count = 0,
+                        syscall::IOC_RESET => ideal.rebase(view),
                         _ => {}
                     }
                 }
@@ -268,9 +400,35 @@ fn scheduled(view: &View<'_>, object: ObjectId) -> bool {
         && view.field(object, "oncpu") == Some(view.cpu as u64)
 }
 
-fn total(view: &View<'_>, ideal: &Ideal) -> u64 {
-    match ideal.spec.counted {
-        Counted::Retired(event) => view.core.totals().get(Ring::User, event),
-        Counted::Injected(_) => 0,
+impl Ideal {
+    /// Occurrences in the rings that the event counts, since reset of the machine.
+    fn total(&self, view: &View<'_>) -> u64 {
+        let Counted::Retired(event) = self.spec.counted else {
+            return 0;
+        };
+        let totals = view.core.totals();
+        let of = |counts: bool, ring| if counts { totals.get(ring, event) } else { 0 };
+        of(self.spec.user, Ring::User) + of(self.spec.kernel, Ring::Kernel)
+    }
+
+    /// The ideal now.
+    fn now(&self, view: &View<'_>) -> u64 {
+        self.count + self.since.map_or(0, |since| self.total(view) - since)
+    }
+
+    fn settle(&mut self, view: &View<'_>) {
+        self.count = self.now(view);
+        self.since = None;
+    }
+
+    /// The count starts again at zero; what runs goes on running.
+    fn rebase(&mut self, view: &View<'_>) {
+        self.count = 0;
+        self.synced = [0; 2];
+        self.since = self.since.map(|_| self.total(view));
+        if !self.exact {
+            // The store to count lies somewhere inside the call.
+            self.slack = 0;
+        }
     }
 }

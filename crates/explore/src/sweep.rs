@@ -87,6 +87,8 @@ pub struct Window {
 /// The result of a sweep.
 #[derive(Debug)]
 pub struct Sweep {
+    /// Where the NMIs came from.
+    pub source: Source,
     /// First and last boundary of the step inside the kernel.
     pub range: (Ordinal, Ordinal),
     /// Boundaries judged.
@@ -159,6 +161,7 @@ pub fn sweep(setup: &Setup, plan: Plan, progress: &Progress) -> Result<Sweep, Sw
     });
 
     let mut sweep = Sweep {
+        source: plan.source,
         range: (first, last),
         boundaries: 0,
         outcomes: BTreeMap::new(),

@@ -5,16 +5,18 @@
 //! access log of the run without NMI, and unless the file says otherwise the bad boundaries must be
 //! that set, not a part of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use check::Violation;
 use check::cause::{Cause, row_of};
+use image::Image;
 use machine::Ordinal;
 use scenario::{CausePattern, Expect, Window};
 
 use crate::execute::Execution;
 use crate::findings::fresh;
+use crate::known::KnownFindings;
 use crate::resolve::matching;
 use crate::sweep::{Sweep, check_end};
 
@@ -23,6 +25,8 @@ use crate::sweep::{Sweep, check_end};
 pub struct Verdict {
     /// Where findings and expectations part; empty when all expectations hold.
     pub mismatches: Vec<Mismatch>,
+    /// Findings that are known, each with its reason and the boundaries it was found at.
+    pub known: BTreeMap<String, BTreeSet<Ordinal>>,
     /// Nothing was delivered or nothing was sampled: the run proves nothing.
     pub vacuous: bool,
 }
@@ -121,7 +125,7 @@ pub fn judge_run(expect: &Expect, baseline: &Execution, injected: Option<&Execut
             && pattern
                 .place
                 .as_deref()
-                .is_none_or(|place| at_place(baseline, v, place))
+                .is_none_or(|place| is_at(baseline.machine.image(), v, place))
     };
     for pattern in &expect.violates {
         // Without a sweep a violation expected here may also show without any NMI.
@@ -140,9 +144,9 @@ pub fn judge_run(expect: &Expect, baseline: &Execution, injected: Option<&Execut
     verdict
 }
 
-/// Judges a sweep.
+/// Judges a sweep. What the file does not expect but `known` explains is no mismatch.
 #[must_use]
-pub fn judge_sweep(expect: &Expect, sweep: &Sweep) -> Verdict {
+pub fn judge_sweep(expect: &Expect, sweep: &Sweep, known: &KnownFindings<'_>) -> Verdict {
     let mut verdict = Verdict {
         vacuous: sweep.sampled == 0,
         ..Verdict::default()
@@ -199,6 +203,11 @@ pub fn judge_sweep(expect: &Expect, sweep: &Sweep) -> Verdict {
     }
     let mut unexpected: Vec<(&Cause, Vec<Ordinal>)> = Vec::new();
     for (cause, at) in left {
+        if let Some(entry) = known.at(cause.oracle, at) {
+            let boundaries = verdict.known.entry(entry.reason.clone()).or_default();
+            boundaries.insert(at);
+            continue;
+        }
         match unexpected.last_mut() {
             Some((last, boundaries)) if *last == cause => boundaries.push(at),
             _ => unexpected.push((cause, vec![at])),
@@ -253,7 +262,7 @@ fn judge_baseline(expect: &Expect, baseline: &Execution, verdict: &mut Verdict) 
             && pattern
                 .place
                 .as_deref()
-                .is_none_or(|place| at_place(baseline, v, place))
+                .is_none_or(|place| is_at(baseline.machine.image(), v, place))
     };
     for pattern in &expect.baseline {
         if !baseline.violations.iter().any(|v| of(pattern, v)) {
@@ -274,8 +283,8 @@ fn names(pattern: &CausePattern, oracle: &str, event: &str) -> bool {
     pattern.oracle.name() == oracle && pattern.event.as_deref().is_none_or(|e| e == event)
 }
 
-fn at_place(run: &Execution, violation: &Violation, place: &str) -> bool {
-    let image = run.machine.image();
+/// Whether a finding lies in the function `place`, with or without its version.
+pub(crate) fn is_at(image: &Image, violation: &Violation, place: &str) -> bool {
     row_of(image, violation.at.rip) == place
         || image
             .function_at(violation.at.rip)

@@ -4,7 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use explore::{Plan, Prepared, Progress, execute, judge_run, judge_sweep, prepare, sweep};
+use explore::{
+    KnownFindings, Plan, Prepared, Progress, execute, judge_run, judge_sweep, prepare, sweep,
+};
 use machine::Schedule;
 use scenario::{Diagnostics, Library, Resolved, Scenario, Source};
 
@@ -44,6 +46,15 @@ impl Library for Disk {
 
 fn show<T>(result: Result<T, Diagnostics>) -> T {
     result.unwrap_or_else(|errors| panic!("{}", errors.render(false)))
+}
+
+/// The list of known findings.
+pub(crate) fn known() -> Vec<scenario::Known> {
+    let text = std::fs::read_to_string(configs().join("known.toml")).unwrap();
+    show(scenario::parse_known(&Source {
+        name: "known.toml".to_owned(),
+        text,
+    }))
 }
 
 /// All scenario files, in order.
@@ -110,10 +121,14 @@ impl Shipped {
         sweep(&prepared.setup, plan, &Progress::default()).unwrap()
     }
 
-    pub(crate) fn judge(&self, scheduler: &str) -> Vec<String> {
+    /// Mismatches in words, and the reasons of known findings that were met.
+    pub(crate) fn judge(&self, scheduler: &str) -> (Vec<String>, Vec<String>) {
         let expect = &self.scenario.expect[scheduler];
         let verdict = if self.scenario.sweep.is_some() {
-            judge_sweep(expect, &self.sweep(scheduler, 2))
+            let sweep = self.sweep(scheduler, 2);
+            let list = known();
+            let known = KnownFindings::new(&list, &self.resolved.schedulers[scheduler], &sweep);
+            judge_sweep(expect, &sweep, &known)
         } else {
             let prepared = self.prepare(scheduler);
             let run = execute(&prepared.setup, Schedule::empty()).unwrap();
@@ -123,6 +138,6 @@ impl Shipped {
         if verdict.vacuous {
             words.push("nothing was sampled".to_owned());
         }
-        words
+        (words, verdict.known.into_keys().collect())
     }
 }

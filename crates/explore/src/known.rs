@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Findings that are real but not ours to mend (`sim-configs/known.toml`): matched by the window
+//! they lie in, never by their symptom (contract, section 8).
+
+use std::collections::BTreeSet;
+
+use abi::rows::Row;
+use check::{Oracle, Violation};
+use image::Image;
+use machine::Ordinal;
+use scenario::{Known, Reach, ReadGuard, Scheduler};
+
+use crate::sweep::{Source, Sweep};
+use crate::verdict::{boundaries, is_at};
+
+/// The entries that can apply to one scheduler and source of NMIs, with their boundaries in one
+/// sweep.
+#[derive(Debug, Default)]
+pub struct KnownFindings<'a> {
+    entries: Vec<(&'a Known, BTreeSet<Ordinal>)>,
+}
+
+impl<'a> KnownFindings<'a> {
+    /// The entries of `list` that apply to `sweep` under `scheduler`.
+    #[must_use]
+    pub fn new(list: &'a [Known], scheduler: &Scheduler, sweep: &Sweep) -> Self {
+        let guard = match scheduler.value(Row::ReadGuard) {
+            "v5.9" => ReadGuard::V5_9,
+            _ => ReadGuard::V5_5,
+        };
+        let reach = match sweep.source {
+            Source::Pmi(_) => Reach::Pmi,
+            Source::Late(_) => Reach::Late,
+            Source::External => Reach::External,
+        };
+        let entries = list
+            .iter()
+            .filter(|known| {
+                known.read_guard.contains(&guard)
+                    && known.reaches.contains(&reach)
+                    && (known.schedulers.is_empty() || known.schedulers.contains(&scheduler.name))
+            })
+            .map(|known| {
+                let at = known.window.as_ref().map(|w| boundaries(sweep, w));
+                (known, at.unwrap_or_default())
+            })
+            .collect();
+        Self { entries }
+    }
+
+    /// The entry whose window holds a finding of `oracle` at boundary `at`.
+    #[must_use]
+    pub fn at(&self, oracle: Oracle, at: Ordinal) -> Option<&'a Known> {
+        self.entries
+            .iter()
+            .find(|(known, window)| known.oracle.name() == oracle.name() && window.contains(&at))
+            .map(|&(known, _)| known)
+    }
+
+    /// The entry whose place is that of a finding without an NMI.
+    #[must_use]
+    pub fn baseline(&self, image: &Image, violation: &Violation) -> Option<&'a Known> {
+        self.entries
+            .iter()
+            .find(|(known, _)| {
+                known.oracle.name() == violation.oracle.name()
+                    && known
+                        .place
+                        .as_deref()
+                        .is_some_and(|place| is_at(image, violation, place))
+            })
+            .map(|&(known, _)| known)
+    }
+}
