@@ -36,9 +36,9 @@ fn a_sweep_of_every_boundary_agrees_with_other_runners() {
 fn the_loops_take_the_instructions_they_take_elsewhere() {
     let mut target = Target::new();
     let snapshot = target.snapshot();
-    let kern = target.work(Work::Kern, 100);
-    assert_eq!(kern / 100, 8394);
+    let kern = target.work(Work::Kern, 1000);
+    assert_eq!(kern / 1000, 8394);
     target.restore(&snapshot);
-    let alu = target.work(Work::Alu, 1000);
-    assert_eq!(alu / 1000, 20);
+    let alu = target.work(Work::Alu, 10_000);
+    assert_eq!(alu / 100, 2075);
 }

@@ -3,37 +3,32 @@
 
 use std::fs;
 use std::path::PathBuf;
-
-use tempfile::TempDir;
+use std::sync::OnceLock;
 
 use crate::support::{file, root, run, text};
 
-/// The traces that a sweep of P4 under v10 writes, in order.
-fn traces() -> (TempDir, Vec<PathBuf>) {
-    let folder = tempfile::tempdir().unwrap();
-    let scenario = "sim-configs/scenarios/review/p4-init-dup-master.toml";
-    let into = folder.path().to_str().unwrap();
-    run(&[
-        "sweep",
-        scenario,
-        "--scheduler",
-        "v10",
-        "--write-traces",
-        into,
-    ])
-    .exits(1);
-    let entries = fs::read_dir(folder.path()).unwrap();
-    let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(!paths.is_empty());
-    (folder, paths)
+/// The traces that a sweep of P4 under v10 writes, in order; swept once for all tests.
+fn traces() -> &'static [String] {
+    static TRACES: OnceLock<Vec<String>> = OnceLock::new();
+    TRACES.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let scenario = "sim-configs/scenarios/review/p4-init-dup-master.toml";
+        let into = folder.path().to_str().unwrap();
+        let args = ["--scheduler", "v10", "--write-traces", into];
+        run(&[&["sweep", scenario], &args[..]].concat()).exits(1);
+        let entries = fs::read_dir(folder.path()).unwrap();
+        let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        assert!(!paths.is_empty());
+        let texts = paths.iter().map(fs::read_to_string);
+        texts.collect::<Result<_, _>>().unwrap()
+    })
 }
 
 #[test]
 fn every_trace_of_a_sweep_replays_to_the_bit_and_checks() {
-    let (_folder, paths) = traces();
-    for path in &paths {
-        let path = text(path);
+    for recorded in traces() {
+        let (_folder, path) = file("a.trace", recorded);
         let replay = run(&["replay", &path]);
         assert!(
             replay.succeeds().out.contains("as recorded"),
@@ -44,15 +39,13 @@ fn every_trace_of_a_sweep_replays_to_the_bit_and_checks() {
         assert!(check.succeeds().out.contains("(trace)"), "{}", check.out);
         let json = run(&["replay", &path, "--format", "json"]).json();
         assert_eq!(json["matches"], true);
-        let recorded = fs::read_to_string(&path).unwrap();
         assert!(recorded.contains(json["digest"].as_str().unwrap()));
     }
 }
 
 #[test]
 fn another_verdict_or_digest_is_a_difference() {
-    let (_folder, paths) = traces();
-    let good = fs::read_to_string(&paths[0]).unwrap();
+    let good = &traces()[0];
     let digest = good.find("digest blake3:").unwrap() + "digest blake3:".len();
     let mut other = good.clone();
     let swapped = if &good[digest..=digest] == "0" {
@@ -61,30 +54,21 @@ fn another_verdict_or_digest_is_a_difference() {
         "0"
     };
     other.replace_range(digest..=digest, swapped);
-    let (_keep, path) = file("digest.trace", &other);
+    let (_folder, path) = file("digest.trace", &other);
     let replay = run(&["replay", &path]);
-    assert!(
-        replay.exits(1).out.contains("recorded digest"),
-        "{}",
-        replay.out
-    );
+    let out = &replay.exits(1).out;
+    assert!(out.contains("recorded digest"), "{out}");
 
-    let (_keep, path) = file(
-        "verdict.trace",
-        good.replace("\nend count A ", "\nend count B "),
-    );
+    let other = good.replace("\nend count A ", "\nend count B ");
+    let (_folder, path) = file("verdict.trace", other);
     let replay = run(&["replay", &path]);
-    assert!(
-        replay.exits(1).out.contains("recorded verdict"),
-        "{}",
-        replay.out
-    );
+    let out = &replay.exits(1).out;
+    assert!(out.contains("recorded verdict"), "{out}");
 }
 
 #[test]
 fn traces_that_cannot_be_replayed() {
-    let (_folder, paths) = traces();
-    let good = fs::read_to_string(&paths[0]).unwrap();
+    let good = &traces()[0];
     let image = good.lines().nth(1).unwrap().to_owned();
     let half: String = good.chars().take(good.len() / 2).collect();
     for (content, words) in [

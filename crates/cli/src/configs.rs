@@ -134,7 +134,7 @@ impl Configs {
         Ok(scenario::scheduler_by_name(name, self)?)
     }
 
-    /// The list of known findings, from the nearest folder that has one.
+    /// The list of known findings, from the nearest folder that has one, else the built-in one.
     pub(crate) fn known(&self) -> Result<Vec<scenario::Known>, Diagnostics> {
         for root in &self.roots {
             let file = root.join("known.toml");
@@ -142,9 +142,12 @@ impl Configs {
                 return scenario::parse_known(&Source::new(relative(&file), text));
             }
         }
-        Ok(Vec::new())
+        scenario::parse_known(&Source::new("<built-in>/sim-configs/known.toml", KNOWN))
     }
 }
+
+/// The shipped list of known findings.
+const KNOWN: &str = include_str!("../../../sim-configs/known.toml");
 
 impl Library for Configs {
     fn machine(&self, name: &str) -> Option<(String, String)> {

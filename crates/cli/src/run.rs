@@ -157,6 +157,7 @@ fn cell(
         vacuous: verdict.vacuous,
         boundaries: swept.map(|(all, _)| all),
         bad: swept.map(|(_, bad)| bad),
+        known: verdict.known,
         baseline,
         digest,
         mismatches: mismatches(&verdict.mismatches, &file, expect.line),

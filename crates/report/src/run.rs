@@ -2,6 +2,7 @@
 //! The result of `pmusim run`: scenarios down, schedulers across, and below the table what does
 //! not hold.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 use anstyle::Style;
@@ -24,6 +25,8 @@ pub struct Cell {
     pub boundaries: Option<u64>,
     /// Bad ones among them.
     pub bad: Option<u64>,
+    /// Findings that are known, each by its reason with the boundaries it was found at.
+    pub known: BTreeMap<String, BTreeSet<u64>>,
     /// Violations of the run without NMI.
     pub baseline: usize,
     /// Digest of the state at the end of the run without NMI.
@@ -46,11 +49,16 @@ impl Cell {
             (Some(bad), Some(all)) => format!(" {bad}/{all} bad"),
             _ => String::new(),
         };
+        let known: BTreeSet<u64> = self.known.values().flatten().copied().collect();
+        let known = match known.len() {
+            0 => String::new(),
+            n => format!(", {n} known"),
+        };
         let baseline = match self.baseline {
             0 => String::new(),
             n => format!(" +{n} base"),
         };
-        (style, format!("{word}{found}{baseline}"))
+        (style, format!("{word}{found}{known}{baseline}"))
     }
 }
 
@@ -179,6 +187,7 @@ mod tests {
             vacuous,
             boundaries: Some(100),
             bad: Some(3),
+            known: BTreeMap::new(),
             baseline: 0,
             digest: String::new(),
             mismatches,
