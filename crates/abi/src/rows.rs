@@ -101,7 +101,8 @@ impl Row {
     }
 
     /// The values this image offers, by name; the position in the list is the number in the table.
-    /// Position 0 is what `none` runs.
+    /// Position 0 is what `none` runs. A value `mutant-...` is wrong on purpose, to show that the
+    /// checks see it.
     #[must_use]
     pub const fn values(self) -> &'static [&'static str] {
         match self {
@@ -109,6 +110,24 @@ impl Row {
                 &["false", "true"]
             }
             Self::ReadGuard => &["v5.5", "v5.9"],
+            Self::ReadDup => &[
+                "none",
+                "v10",
+                "delta",
+                "mutant-add-twice",
+                "mutant-load-once",
+            ],
+            Self::RemoveDup => &["none", "v10", "delta", "mutant-no-fold"],
+            Self::PmuAdd => &["none", "v10", "delta", "mutant-start-early"],
+            Self::PmuDel => &[
+                "none",
+                "v10",
+                "delta",
+                "mutant-read-after",
+                "mutant-claim-only",
+            ],
+            Self::PmuRead => &["none", "v10", "delta", "mutant-keep-pointer", "mutant-wait"],
+            Self::SchedOutState => &["none", "v10", "delta", "mutant-enabled"],
             _ => &["none", "v10", "delta"],
         }
     }

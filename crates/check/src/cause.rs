@@ -125,9 +125,12 @@ pub fn row_on_stack(view: &View<'_>, rip: u64) -> String {
         .unwrap_or_else(|| row_of(view.image, rip))
 }
 
-/// A function's name without its version suffix.
+/// A function's name without its version suffix: `read_dup_v10`, `read_dup_mutant_add_twice`.
 #[must_use]
 pub fn strip_version(name: &str) -> &str {
+    if let Some((row, _)) = name.split_once("_mutant_") {
+        return row;
+    }
     ["_none", "_v10", "_delta", "_v11r", "_v11", "_v12", "_retry"]
         .iter()
         .find_map(|suffix| name.strip_suffix(suffix))
@@ -142,6 +145,7 @@ mod tests {
     fn a_version_suffix_is_no_part_of_the_row() {
         assert_eq!(strip_version("remove_dup_v10"), "remove_dup");
         assert_eq!(strip_version("read_dup_delta"), "read_dup");
+        assert_eq!(strip_version("pmu_del_mutant_claim_only"), "pmu_del");
         assert_eq!(strip_version("event_sched_in"), "event_sched_in");
     }
 }

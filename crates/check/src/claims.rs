@@ -4,7 +4,8 @@
 //!
 //! `x86_perf_event_update` moves prev_count by one cmpxchg and then adds the difference to count;
 //! the delta's read_dup does the same with dup_count. An NMI between the two reads a value that
-//! lags by exactly the claim, and nothing is lost.
+//! lags by exactly the claim, and nothing is lost. A claim holds only where the function that made
+//! it is interrupted before it adds; one that is never added is an error like any other.
 
 use std::collections::BTreeMap;
 
@@ -13,11 +14,19 @@ use machine::{AccessKind, ObjectAccess, ObjectId, View};
 /// Counter width that `x86_perf_event_update` folds by (cntval_bits).
 const COUNTER_BITS: u32 = 48;
 
+/// A difference that was claimed.
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    delta: u64,
+    /// Address of the instruction that claimed it.
+    rip: u64,
+}
+
 /// Claims of one flow of control.
 #[derive(Debug, Clone, Default)]
 struct Frame {
-    prev: BTreeMap<ObjectId, u64>,
-    dup: BTreeMap<ObjectId, u64>,
+    prev: BTreeMap<ObjectId, Claim>,
+    dup: BTreeMap<ObjectId, Claim>,
     last_read: Option<(u64, u64)>,
 }
 
@@ -36,8 +45,15 @@ impl Claims {
             &mut self.base
         };
         let place = (access.rip, access.offset);
+        let field = view.objects.field_name(access.offset);
         if access.kind == AccessKind::Read {
             frame.last_read = Some(place);
+            // The next claim begins with a look at the field: the one before is over.
+            match field {
+                "hw.prev_count" => frame.prev.remove(&access.object),
+                "dup_count" => frame.dup.remove(&access.object),
+                _ => None,
+            };
             return;
         }
         // One instruction that reads and writes the field: cmpxchg or add, not a plain store.
@@ -47,17 +63,20 @@ impl Claims {
             return;
         }
         let delta = access.new.wrapping_sub(access.old);
-        match view.objects.field_name(access.offset) {
+        let rip = access.rip;
+        match field {
             "hw.prev_count" => {
                 let shift = 64 - COUNTER_BITS;
-                frame.prev.insert(access.object, (delta << shift) >> shift);
+                let delta = (delta << shift) >> shift;
+                frame.prev.insert(access.object, Claim { delta, rip });
             }
             "dup_count" => {
-                frame.dup.insert(access.object, delta);
+                frame.dup.insert(access.object, Claim { delta, rip });
             }
             "count" => {
                 // A sharer's read_dup ends with the same field that its own driver update does.
-                if frame.dup.get(&access.object) == Some(&delta) {
+                let dup = frame.dup.get(&access.object);
+                if dup.is_some_and(|claim| claim.delta == delta) {
                     frame.dup.remove(&access.object);
                 } else {
                     frame.prev.remove(&access.object);
@@ -76,14 +95,20 @@ impl Claims {
 
     /// By how much a value of `object` that an NMI handler reads now may lag.
     pub(crate) fn lag(&self, view: &View<'_>, object: ObjectId) -> u64 {
-        if view.core.nmi.is_none() {
+        let Some(nmi) = view.core.nmi else {
             return 0;
-        }
+        };
         let owner = view
             .field(object, "dup_master")
             .and_then(|master| view.objects.at(master))
             .map_or(object, |(master, _)| master);
-        let of = |map: &BTreeMap<ObjectId, u64>, id| map.get(&id).copied().unwrap_or(0);
+        let function = |rip| view.image.function_at(rip).map(|symbol| symbol.addr);
+        let interrupted = function(nmi.rip);
+        let of = |map: &BTreeMap<ObjectId, Claim>, id| {
+            map.get(&id)
+                .filter(|claim| function(claim.rip) == interrupted)
+                .map_or(0, |claim| claim.delta)
+        };
         of(&self.base.prev, owner).wrapping_add(of(&self.base.dup, object))
     }
 }

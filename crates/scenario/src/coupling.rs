@@ -18,13 +18,16 @@ pub struct Coupling {
 pub const COUPLINGS: &[Coupling] = &[
     Coupling {
         when: (Row::InitDupMaster, &["delta"]),
-        needs: (Row::RemoveDup, &["none", "delta"]),
+        needs: (Row::RemoveDup, &["none", "delta", "mutant-no-fold"]),
         text: "init_dup_master from delta on reads the PMU itself; v10's remove_dup calls it on the \
                new master, which is not on the hardware at that moment",
     },
     Coupling {
-        when: (Row::RemoveDup, &["delta"]),
-        needs: (Row::ReadDup, &["delta"]),
+        when: (Row::RemoveDup, &["delta", "mutant-no-fold"]),
+        needs: (
+            Row::ReadDup,
+            &["delta", "mutant-add-twice", "mutant-load-once"],
+        ),
         text: "remove_dup from delta on parks sharers on a tombstone while it moves them; an older \
                read_dup would dereference it",
     },

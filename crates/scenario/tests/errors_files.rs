@@ -285,7 +285,7 @@ shadow_child_count = "yes"
             5 | remove_dup = "v1"
               |              ^^^^ did you mean `v10`?
               |
-              = help: this guest image offers `none`, `v10` or `delta`
+              = help: this guest image offers `none`, `v10`, `delta` or `mutant-no-fold`
 
             error[E0104]: `read_guard` takes one of `v5.5` or `v5.9`, not an integer
              --> s.toml:6:14
@@ -324,7 +324,7 @@ setup_dup = "delta"
               |              ----- with this one
               |
               = help: init_dup_master from delta on reads the PMU itself; v10's remove_dup calls it on the new master, which is not on the hardware at that moment
-              = help: with it, `remove_dup` may be `none` or `delta`
+              = help: with it, `remove_dup` may be `none`, `delta` or `mutant-no-fold`
         "#]],
     );
 }
@@ -348,7 +348,7 @@ read_dup = "v10"
               |            ----- with this one
               |
               = help: remove_dup from delta on parks sharers on a tombstone while it moves them; an older read_dup would dereference it
-              = help: with it, `read_dup` may be `delta`
+              = help: with it, `read_dup` may be `delta`, `mutant-add-twice` or `mutant-load-once`
         "#]],
     );
 }

@@ -123,6 +123,17 @@ impl<H: Hardware> Perf<H> {
         ctx: *mut PerfEventContext,
     ) {
         // SAFETY: the core's rule.
+        unsafe { self.remove_dup_delta_body::<true>(event, ctx) }
+    }
+
+    /// Its text. `FOLD` is false only in a mutant.
+    #[inline(always)]
+    pub(super) unsafe fn remove_dup_delta_body<const FOLD: bool>(
+        &self,
+        event: *mut PerfEvent,
+        ctx: *mut PerfEventContext,
+    ) {
+        // SAFETY: the core's rule.
         unsafe {
             if (*event).dup_master.read().is_null() {
                 return;
@@ -147,7 +158,7 @@ impl<H: Hardware> Perf<H> {
                 if new_master.is_null() {
                     new_master = tmp;
                 }
-                if (*tmp).state.read() == state::ACTIVE {
+                if FOLD && (*tmp).state.read() == state::ACTIVE {
                     self.event_pmu_read_dup(tmp, event);
                 }
                 (*tmp).dup_master.write(TOMBSTONE);

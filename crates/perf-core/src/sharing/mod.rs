@@ -7,6 +7,7 @@
 //! | `none.rs` | v5.5 without the patch: every event has its own counter |
 //! | `v10.rs` | the patch as posted, 23 January 2020 |
 //! | `delta.rs` | the changes proposed in its review, 28 February 2020 |
+//! | `mutants.rs` | wrong on purpose, to show that each oracle sees |
 //!
 //! Functions bear the patch's name and the version, and keep the order of accesses of their
 //! version, whatever one thinks of it. The patch uses a state ENABLED, for a master whose counter
@@ -17,6 +18,7 @@
 //! the core.
 
 mod delta;
+mod mutants;
 mod none;
 mod v10;
 
@@ -36,8 +38,12 @@ mod version {
     pub(super) const V10: u8 = 1;
     /// delta.
     pub(super) const DELTA: u8 = 2;
+    /// The row's first mutant.
+    pub(super) const MUTANT: u8 = 3;
+    /// Its second one.
+    pub(super) const SECOND_MUTANT: u8 = 4;
 }
-use version::{DELTA, V10};
+use version::{DELTA, MUTANT, SECOND_MUTANT, V10};
 
 /// All events of a context, newest first.
 #[inline(always)]
@@ -118,6 +124,8 @@ impl<H: Hardware> Perf<H> {
             match self.row(Row::ReadDup) {
                 V10 => self.read_dup_v10(event, master),
                 DELTA => self.read_dup_delta(event, master),
+                MUTANT => self.read_dup_mutant_add_twice(event, master),
+                SECOND_MUTANT => self.read_dup_mutant_load_once(event, master),
                 _ => {}
             }
         }
@@ -159,6 +167,7 @@ impl<H: Hardware> Perf<H> {
             match self.row(Row::RemoveDup) {
                 V10 => self.remove_dup_v10(event, ctx),
                 DELTA => self.remove_dup_delta(event, ctx),
+                MUTANT => self.remove_dup_mutant_no_fold(event, ctx),
                 _ => {}
             }
         }
@@ -175,6 +184,7 @@ impl<H: Hardware> Perf<H> {
             match self.row(Row::PmuAdd) {
                 V10 => self.pmu_add_v10(event),
                 DELTA => self.pmu_add_delta(event),
+                MUTANT => self.pmu_add_mutant_start_early(event),
                 _ => self.pmu_add_none(event),
             }
         }
@@ -191,6 +201,8 @@ impl<H: Hardware> Perf<H> {
             match self.row(Row::PmuDel) {
                 V10 => self.pmu_del_v10(event),
                 DELTA => self.pmu_del_delta(event),
+                MUTANT => self.pmu_del_mutant_read_after(event),
+                SECOND_MUTANT => self.pmu_del_mutant_claim_only(event),
                 _ => self.pmu_del_none(event),
             }
         }
@@ -207,6 +219,8 @@ impl<H: Hardware> Perf<H> {
             match self.row(Row::PmuRead) {
                 // delta leaves it as it is in v10.
                 V10 | DELTA => self.pmu_read_v10(event),
+                MUTANT => self.pmu_read_mutant_keep_pointer(event),
+                SECOND_MUTANT => self.pmu_read_mutant_wait(event),
                 _ => self.pmu_read_none(event),
             }
         }
@@ -224,6 +238,7 @@ impl<H: Hardware> Perf<H> {
             match self.row(Row::SchedOutState) {
                 V10 => self.sched_out_state_v10(event),
                 DELTA => self.sched_out_state_delta(event),
+                MUTANT => self.sched_out_state_mutant_enabled(event),
                 _ => self.sched_out_state_none(event),
             }
         }

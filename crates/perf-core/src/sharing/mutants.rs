@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Mutants: versions that are wrong on purpose, one for each oracle and each tolerance. No patch
+//! has them; they show that the oracles see what they are for. Scheduler files are in
+//! `sim-configs/schedulers/mutants`, and a mutant that no oracle catches fails a test.
+
+use super::context_events;
+use crate::cell::barrier;
+use crate::hw::Hardware;
+use crate::perf::Perf;
+use crate::types::{PerfEvent, PerfEventContext, ef, state};
+
+/// How often `pmu_read_mutant_wait` looks: some 500,000 instructions.
+const LOOKS: u32 = 10_000;
+
+impl<H: Hardware> Perf<H> {
+    /// delta's `read_dup` that adds the difference twice. Oracle `count`, also where the event
+    /// counts the kernel: the error is larger than the interval.
+    #[inline(never)]
+    pub(super) unsafe fn read_dup_mutant_add_twice(
+        &self,
+        event: *mut PerfEvent,
+        master: *mut PerfEvent,
+    ) {
+        // SAFETY: the core's rule; a tombstone is not followed.
+        unsafe {
+            let counted = if core::ptr::eq(event, master) {
+                &raw const (*event).master_count
+            } else {
+                &raw const (*event).count
+            };
+            let before = (*counted).read();
+            self.read_dup_delta(event, master);
+            let delta = (*counted).read().wrapping_sub(before);
+            (*counted).add(&self.hw, delta);
+        }
+    }
+
+    /// delta's `read_dup` that reads the master once, before the loop: a sample between that and
+    /// the cmpxchg has seen more, and the cmpxchg takes it back. Oracle `monotony`; nothing is lost.
+    #[inline(never)]
+    pub(super) unsafe fn read_dup_mutant_load_once(
+        &self,
+        event: *mut PerfEvent,
+        master: *mut PerfEvent,
+    ) {
+        // SAFETY: the core's rule; a tombstone is not followed.
+        unsafe {
+            if core::ptr::eq(master, crate::types::TOMBSTONE) {
+                return;
+            }
+            if (*master).state.read() > state::INACTIVE {
+                self.x86_pmu_read(master);
+            }
+            let new_count = (*master).count.read();
+            let mut prev_count;
+            loop {
+                prev_count = (*event).dup_count.read();
+                if (*event).dup_count.cmpxchg(&self.hw, prev_count, new_count) == prev_count {
+                    break;
+                }
+            }
+            let delta = new_count.wrapping_sub(prev_count);
+            if core::ptr::eq(event, master) {
+                (*event).master_count.add(&self.hw, delta);
+            } else {
+                (*event).count.add(&self.hw, delta);
+            }
+        }
+    }
+
+    /// none's `pmu_del` that reads the event once more, when it holds no counter. Oracle
+    /// `ownership`; the value is right as long as nobody else has got the counter.
+    #[inline(never)]
+    pub(super) unsafe fn pmu_del_mutant_read_after(&self, event: *mut PerfEvent) {
+        // SAFETY: the core's rule.
+        unsafe {
+            self.x86_pmu_del(event, 0);
+            self.x86_pmu_read(event);
+        }
+    }
+
+    /// delta's `pmu_del` whose last sync claims the difference by cmpxchg and never adds it. Oracle
+    /// `count`, by a sample: the tolerance for claims must end where the claiming function ends.
+    #[inline(never)]
+    pub(super) unsafe fn pmu_del_mutant_claim_only(&self, event: *mut PerfEvent) {
+        // SAFETY: the core's rule.
+        unsafe {
+            let master = (*event).dup_master.read();
+            if master.is_null() {
+                self.x86_pmu_del(event, 0);
+                return;
+            }
+            let active = (*master).dup_active.read() - 1;
+            (*master).dup_active.write(active);
+            if active == 0 {
+                self.x86_pmu_del(master, 0);
+                self.perf_event_set_state(master, state::INACTIVE);
+            } else {
+                self.x86_pmu_read(master);
+            }
+            let prev_count = (*event).dup_count.read();
+            let new_count = (*master).count.read();
+            (*event).dup_count.cmpxchg(&self.hw, prev_count, new_count);
+        }
+    }
+
+    /// none's `sched_out_state` that says ENABLED, the state of a master whose counter runs for
+    /// others. Oracle `state`.
+    #[inline(never)]
+    pub(super) unsafe fn sched_out_state_mutant_enabled(&self, _event: *mut PerfEvent) -> i32 {
+        state::ENABLED
+    }
+
+    /// none's `pmu_add` that starts the event before it has a counter; the driver refuses with a
+    /// warning, and nothing else happens. Oracle `warn`.
+    #[inline(never)]
+    pub(super) unsafe fn pmu_add_mutant_start_early(&self, event: *mut PerfEvent) -> i32 {
+        // SAFETY: the core's rule; x86_pmu_start checks for a counter.
+        unsafe {
+            let ret = self.x86_pmu_add(event, ef::START);
+            self.x86_pmu_start(event, 0);
+            ret
+        }
+    }
+
+    /// none's `pmu_read` that keeps the address of the context's newest event (in a field that only
+    /// sharing uses) and follows it the next time; nobody holds a reference. Oracle `freed`.
+    #[inline(never)]
+    pub(super) unsafe fn pmu_read_mutant_keep_pointer(&self, event: *mut PerfEvent) {
+        // SAFETY: the core's rule; the guest never gives the memory of events back.
+        unsafe {
+            let kept = (*event).dup_base_child_count.read() as *mut PerfEvent;
+            if !kept.is_null() {
+                (*kept).state.read();
+            }
+            self.x86_pmu_read(event);
+            let ctx = (*event).ctx;
+            if let Some(newest) = context_events(ctx).next() {
+                (*event).dup_base_child_count.write(newest as u64);
+            }
+        }
+    }
+
+    /// none's `pmu_read` that waits for the count to move, which it cannot where the PMU is
+    /// disabled or the ring is not counted. Oracle `progress`, in NMI.
+    #[inline(never)]
+    pub(super) unsafe fn pmu_read_mutant_wait(&self, event: *mut PerfEvent) {
+        // SAFETY: the core's rule.
+        unsafe {
+            self.x86_pmu_read(event);
+            let before = (*event).count.read();
+            for _ in 0..LOOKS {
+                self.x86_pmu_read(event);
+                if (*event).count.read() != before {
+                    break;
+                }
+                barrier();
+            }
+        }
+    }
+
+    /// delta's `remove_dup` without the fold into the sharers: what the old master has counted since
+    /// their last sync is lost. Oracle `count`, also where the event counts the kernel: the interval
+    /// that a flip widens must not cover what user code did before the call.
+    #[inline(never)]
+    pub(super) unsafe fn remove_dup_mutant_no_fold(
+        &self,
+        event: *mut PerfEvent,
+        ctx: *mut PerfEventContext,
+    ) {
+        // SAFETY: the core's rule.
+        unsafe { self.remove_dup_delta_body::<false>(event, ctx) }
+    }
+}
