@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 
+use image::Image;
 use machine::{AccessKind, ObjectAccess, ObjectId, View};
 
 use crate::violation::{Moment, Oracle, Violation};
@@ -21,10 +22,19 @@ const ENABLED: i32 = 1;
 /// Counters the driver's table has room for (`X86_PMC_IDX_MAX`).
 const COUNTERS_MAX: i32 = 64;
 
+/// Address of `cpu_hw_events[0].events` and the distance to that of the next CPU.
+#[derive(Debug, Clone, Copy)]
+struct Table {
+    events: u64,
+    stride: u64,
+}
+
 /// Who is between the two halves of `x86_pmu_stop`, in interrupted code and in an NMI handler.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ownership {
     stopping: [Option<ObjectId>; 2],
+    /// Where the driver's table is, once it has been looked up.
+    table: Option<Table>,
     /// Counters that have been reported as held by nobody alive.
     leaked: BTreeSet<(i32, u64)>,
     last_read: Option<(u64, u64)>,
@@ -48,9 +58,9 @@ impl Ownership {
             "hw.prev_count"
                 if read_modify_write
                     && self.stopping[frame] != Some(access.object)
-                    && !holds_counter(view, access.object) =>
+                    && !self.holds_counter(view, access.object) =>
             {
-                Some(Self::violation(view, access))
+                Some(self.violation(view, access))
             }
             _ => None,
         }
@@ -60,7 +70,7 @@ impl Ownership {
     /// be alive and meant to count.
     pub(crate) fn return_to_user(&mut self, view: &View<'_>, out: &mut Vec<Violation>) {
         for idx in 0..COUNTERS_MAX {
-            let Some(addr) = holder(view, idx).filter(|&addr| addr != 0) else {
+            let Some(addr) = self.holder(view, idx).filter(|&addr| addr != 0) else {
                 continue;
             };
             let Some((id, _)) = view.objects.at(addr) else {
@@ -91,9 +101,29 @@ impl Ownership {
         }
     }
 
-    fn violation(view: &View<'_>, access: &ObjectAccess) -> Violation {
+    fn holds_counter(&mut self, view: &View<'_>, object: ObjectId) -> bool {
+        let Some(idx) = view.field(object, "hw.idx") else {
+            return false;
+        };
+        self.holder(view, idx as i32) == Some(view.objects.get(object).addr)
+    }
+
+    /// `cpu_hw_events.events[idx]` of this CPU.
+    fn holder(&mut self, view: &View<'_>, idx: i32) -> Option<u64> {
+        if self.table.is_none() {
+            self.table = Table::of(view.image);
+        }
+        let Table { events, stride } = self.table?;
+        let idx = u64::try_from(idx).ok().filter(|&idx| idx < 64)?;
+        view.mem
+            .read_u64(events + view.cpu as u64 * stride + idx * 8)
+            .ok()
+    }
+
+    fn violation(&mut self, view: &View<'_>, access: &ObjectAccess) -> Violation {
         let idx = view.field(access.object, "hw.idx").unwrap_or(0) as i32;
-        let holder = holder(view, idx)
+        let holder = self
+            .holder(view, idx)
             .and_then(|addr| view.objects.at(addr))
             .map_or_else(
                 || "nobody".to_owned(),
@@ -115,21 +145,14 @@ impl Ownership {
     }
 }
 
-fn holds_counter(view: &View<'_>, object: ObjectId) -> bool {
-    let Some(idx) = view.field(object, "hw.idx") else {
-        return false;
-    };
-    holder(view, idx as i32) == Some(view.objects.get(object).addr)
-}
-
-/// `cpu_hw_events.events[idx]` of this CPU.
-fn holder(view: &View<'_>, idx: i32) -> Option<u64> {
-    let idx = u64::try_from(idx).ok().filter(|&idx| idx < 64)?;
-    let perf = view.image.symbol("PERF")?.addr;
-    let per_cpu = view.image.layout("Perf")?.field("cpu_hw_events")?.offset;
-    let hw = view.image.layout("CpuHwEvents")?;
-    let events = hw.field("events")?.offset;
-    view.mem
-        .read_u64(perf + per_cpu + view.cpu as u64 * hw.size + events + idx * 8)
-        .ok()
+impl Table {
+    fn of(image: &Image) -> Option<Self> {
+        let perf = image.symbol("PERF")?.addr;
+        let per_cpu = image.layout("Perf")?.field("cpu_hw_events")?.offset;
+        let hw = image.layout("CpuHwEvents")?;
+        Some(Self {
+            events: perf + per_cpu + hw.field("events")?.offset,
+            stride: hw.size,
+        })
+    }
 }

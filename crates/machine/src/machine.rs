@@ -232,20 +232,14 @@ impl Machine {
             .expect("set-up writes inside memory");
     }
 
-    /// Has every access to fields of named objects told to the observer from here on.
-    ///
-    /// # Panics
-    /// If the image has no event arena, which [`Machine::boot`] excludes for guests of ours.
+    /// Has every access to fields of named objects told to the observer from here on. Only the
+    /// memory of objects pays for it.
     pub fn watch_objects(&mut self) {
-        if self.watching {
-            return;
-        }
-        let arena = self
-            .image
-            .symbol("PERF")
-            .expect("a guest has the symbol PERF");
-        self.mem.watch(arena.addr, arena.size);
         self.watching = true;
+        let size = self.objects.layout().size;
+        for (_, object) in self.objects.iter() {
+            self.mem.watch(object.addr, size);
+        }
     }
 
     /// Stops telling.

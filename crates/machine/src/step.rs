@@ -339,6 +339,13 @@ impl Machine {
         let event = match call.number {
             guest_call::EVENT_BORN => {
                 let name = self.name_of_newborn(index, b, c);
+                let size = self.objects.layout().size;
+                if a.checked_add(size).is_none_or(|end| end > self.mem.size()) {
+                    return Err(Reason::UnknownCall(call.number));
+                }
+                if self.watching {
+                    self.mem.watch(a, size);
+                }
                 GuestEvent::Born(self.objects.born(name, a, b))
             }
             guest_call::EVENT_DIED => match self.objects.at(a) {
