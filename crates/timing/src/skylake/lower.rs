@@ -5,8 +5,9 @@
 //! not which uop does what. Uops that compute are therefore laid in a chain whose length is the
 //! longest latency; an input joins where its own latency says, an output leaves likewise.
 
-use super::form::{Form, Place, PortUops, Table};
+use super::form::{Form, Table};
 use super::resource::{Resource, high_byte};
+use super::{fuse, uops};
 use iced_x86::{
     Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind, Register, RflagsBits,
 };
@@ -139,19 +140,13 @@ pub struct Lowering<'t> {
 
 /// Inputs and outputs of the computing part.
 #[derive(Debug, Default)]
-struct Flow {
-    inputs: Vec<(Resource, Option<u8>)>,
-    outputs: Vec<(Resource, Option<u8>)>,
-    address: Vec<Resource>,
+pub(super) struct Flow {
+    pub(super) inputs: Vec<(Resource, Option<u8>)>,
+    pub(super) outputs: Vec<(Resource, Option<u8>)>,
+    pub(super) address: Vec<Resource>,
 }
 
-const LOAD: u8 = 1 << 2 | 1 << 3;
-const STORE_ADDRESS: u8 = LOAD | 1 << 7;
-const STORE_DATA: u8 = 1 << 4;
-/// Cycles from the dispatch of a load to its data in a general register (uiCA).
-pub const LOAD_CYCLES: u16 = 5;
-
-fn push<T: PartialEq>(list: &mut Vec<T>, item: T) {
+pub(super) fn push<T: PartialEq>(list: &mut Vec<T>, item: T) {
     if !list.contains(&item) {
         list.push(item);
     }
@@ -168,22 +163,6 @@ fn takes_stack(m: Mnemonic) -> bool {
             | Mnemonic::Popfq
             | Mnemonic::Pushf
             | Mnemonic::Popf
-    )
-}
-
-/// Same-register compares to equal: all ones, whatever the register held.
-fn ones_idiom(m: Mnemonic) -> bool {
-    use Mnemonic as M;
-    matches!(
-        m,
-        M::Pcmpeqb
-            | M::Pcmpeqw
-            | M::Pcmpeqd
-            | M::Pcmpeqq
-            | M::Vpcmpeqb
-            | M::Vpcmpeqw
-            | M::Vpcmpeqd
-            | M::Vpcmpeqq
     )
 }
 
@@ -274,9 +253,9 @@ impl<'t> Lowering<'t> {
                 Some(other) if same => other,
                 _ => &form.ports,
             };
-            uops(&mut lowered, instruction, form, &flow, ports, same);
+            uops::uops(&mut lowered, instruction, form, &flow, ports, same);
         }
-        entries(&mut lowered, form, instruction);
+        fuse::entries(&mut lowered, form, instruction);
         Some(lowered)
     }
 
@@ -495,302 +474,4 @@ fn stack(instruction: &Instruction, flow: &Flow) -> Stack {
     stack.explicit = address || operand && read;
     stack.written = flow.outputs.iter().any(|o| o.0 == Resource::RSP);
     stack
-}
-
-/// The longest latency to an output from a register or a LEA address; else what the memory
-/// latency leaves after the load.
-fn latency_to(form: &Form, output: Place) -> u16 {
-    let to = || form.latencies.iter().filter(|l| l.output == output);
-    if let Some(max) = to()
-        .filter(|l| l.input != Place::Memory)
-        .map(|l| l.cycles)
-        .max()
-    {
-        return max;
-    }
-    if let Some(all) = form.latency {
-        return all.max(1);
-    }
-    to().map(|l| l.cycles.saturating_sub(LOAD_CYCLES).max(1))
-        .max()
-        .unwrap_or(1)
-}
-
-fn latency_from(form: &Form, input: Option<u8>) -> Option<u16> {
-    let input = Place::Register(input?);
-    form.latencies
-        .iter()
-        .filter(|l| l.input == input && matches!(l.output, Place::Register(_)))
-        .map(|l| l.cycles)
-        .max()
-}
-
-/// Cycles of a load by what it loads into: LLVM's 5 general, 6 XMM (5 scalar), 7 YMM.
-fn load_cycles(instruction: &Instruction, size: u16) -> u16 {
-    let vector = (0..instruction.op_count()).any(|i| {
-        instruction.op_kind(i) == OpKind::Register
-            && instruction.op_register(i).is_vector_register()
-    });
-    match (vector, size) {
-        (true, 9..=16) => 6,
-        (true, 17..) => 7,
-        _ => LOAD_CYCLES,
-    }
-}
-
-fn uops(
-    lowered: &mut Lowered,
-    instruction: &Instruction,
-    form: &Form,
-    flow: &Flow,
-    ports: &[PortUops],
-    same: bool,
-) {
-    let indexed = instruction.memory_index() != Register::None;
-    let ports = if indexed && ports == form.ports.as_slice() {
-        &form.indexed_ports
-    } else {
-        ports
-    };
-    let count = |set: u8| -> u16 {
-        ports
-            .iter()
-            .filter(|p| p.ports == set)
-            .map(|p| p.count)
-            .sum()
-    };
-    let stores = count(STORE_DATA);
-    let addresses_anywhere = count(STORE_ADDRESS).min(stores);
-    let loads = count(LOAD).saturating_sub(stores - addresses_anywhere);
-    let reading: Vec<u8> = numbers(&lowered.memory, |m| m.read);
-    let writing: Vec<u8> = numbers(&lowered.memory, |m| m.write);
-    let mut address = flow.address.clone();
-    let string = instruction.is_string_instruction();
-    if address.is_empty() && (string || instruction.mnemonic() == Mnemonic::Leave) {
-        address = flow
-            .inputs
-            .iter()
-            .map(|i| i.0)
-            .filter(|r| matches!(r.0, 4..=7))
-            .collect();
-    }
-    let lea = instruction.mnemonic() == Mnemonic::Lea;
-    let simple = !indexed
-        && instruction.memory_base().is_gpr64()
-        && instruction.memory_displacement64() < 2048;
-    let data = Resource::temporary(0);
-    let stored = Resource::temporary(15);
-    let compute: Vec<u8> = ports
-        .iter()
-        .filter(|p| !matches!(p.ports, LOAD | STORE_ADDRESS | STORE_DATA))
-        .flat_map(|p| std::iter::repeat_n(p.ports, usize::from(p.count)))
-        .collect();
-    for n in 0..loads {
-        let operand = reading.get(usize::from(n)).copied();
-        let size = operand.map_or(8, |o| lowered.memory[usize::from(o)].size);
-        let cycles = load_cycles(instruction, size);
-        let outputs = if compute.is_empty() && stores == 0 {
-            flow.outputs.iter().map(|o| (o.0, cycles)).collect()
-        } else {
-            vec![(data, cycles)]
-        };
-        lowered.uops.push(Uop {
-            kind: operand.map_or(Kind::Compute, Kind::Load),
-            ports: LOAD,
-            inputs: address.clone(),
-            outputs: if n == 0 { outputs } else { Vec::new() },
-            divider: 0,
-            simple_address: simple,
-        });
-    }
-    let mut inputs = flow.inputs.clone();
-    if lea {
-        inputs.extend(flow.address.iter().map(|&r| (r, None)));
-    }
-    if same && (ones_idiom(instruction.mnemonic()) || instruction.mnemonic() == Mnemonic::Sbb) {
-        inputs.retain(|i| i.0 == Resource::CARRY);
-    }
-    chain(
-        lowered,
-        form,
-        &inputs,
-        &flow.outputs,
-        &compute,
-        (loads > 0).then_some(data),
-        (stores > 0).then_some(stored),
-    );
-    for n in 0..stores {
-        let operand = writing.get(usize::from(n)).copied();
-        let source = if !compute.is_empty() {
-            vec![stored]
-        } else if loads > 0 {
-            vec![data]
-        } else {
-            inputs.iter().map(|i| i.0).collect()
-        };
-        lowered.uops.push(Uop {
-            kind: operand.map_or(Kind::Compute, Kind::StoreAddress),
-            ports: if n < addresses_anywhere && !indexed {
-                STORE_ADDRESS
-            } else {
-                LOAD
-            },
-            inputs: address.clone(),
-            outputs: Vec::new(),
-            divider: 0,
-            simple_address: false,
-        });
-        lowered.uops.push(Uop {
-            kind: operand.map_or(Kind::Compute, Kind::StoreData),
-            ports: STORE_DATA,
-            inputs: source,
-            outputs: Vec::new(),
-            divider: 0,
-            simple_address: false,
-        });
-    }
-}
-
-fn numbers(memory: &[MemoryOperand], which: impl Fn(&MemoryOperand) -> bool) -> Vec<u8> {
-    (0..memory.len())
-        .filter(|&i| which(&memory[i]))
-        .map(|i| i as u8)
-        .collect()
-}
-
-/// Lays the computing uops in a chain.
-fn chain(
-    lowered: &mut Lowered,
-    form: &Form,
-    inputs: &[(Resource, Option<u8>)],
-    outputs: &[(Resource, Option<u8>)],
-    ports: &[u8],
-    data: Option<Resource>,
-    stored: Option<Resource>,
-) {
-    if ports.is_empty() {
-        return;
-    }
-    let to = |n: Option<u8>| {
-        let direct = latency_to(form, Place::Register(n.unwrap_or(u8::MAX)));
-        direct.max(u16::from(form.ports.is_empty()))
-    };
-    let total = outputs.iter().map(|o| to(o.1)).max().unwrap_or(1).max(1);
-    let stages = ports.len().min(usize::from(total)) as u16;
-    let first = lowered.uops.len();
-    for (j, &set) in ports.iter().enumerate() {
-        lowered.uops.push(Uop {
-            kind: Kind::Compute,
-            ports: set,
-            inputs: Vec::new(),
-            outputs: Vec::new(),
-            divider: 0,
-            simple_address: false,
-        });
-        let j = j as u16;
-        if j > 0 && j < stages {
-            let link = Resource::temporary(1 + j as u8 % 14);
-            lowered.uops[first + usize::from(j)].inputs.push(link);
-            lowered.uops[first + usize::from(j) - 1]
-                .outputs
-                .push((link, 1));
-        }
-    }
-    let ends = |j: u16| if j + 1 == stages { total } else { j + 1 };
-    for &(resource, n) in inputs {
-        let need = latency_from(form, n).unwrap_or(total).min(total);
-        let start = (total - need).min(stages - 1);
-        push(
-            &mut lowered.uops[first + usize::from(start)].inputs,
-            resource,
-        );
-    }
-    if let Some(data) = data {
-        let need = form
-            .latencies
-            .iter()
-            .filter(|l| l.input == Place::Memory && matches!(l.output, Place::Register(_)))
-            .map(|l| l.cycles.saturating_sub(LOAD_CYCLES))
-            .max()
-            .unwrap_or(total)
-            .min(total);
-        let start = (total - need).min(stages - 1);
-        lowered.uops[first + usize::from(start)].inputs.push(data);
-    }
-    for &(resource, n) in outputs {
-        let wanted = to(n).max(1);
-        let j = (0..stages)
-            .find(|&j| ends(j) >= wanted)
-            .unwrap_or(stages - 1);
-        let cycles = wanted.saturating_sub(j).max(1);
-        lowered.uops[first + usize::from(j)]
-            .outputs
-            .push((resource, cycles));
-    }
-    if let Some(stored) = stored {
-        // What is stored leaves the last uop of the chain.
-        let j = usize::from(stages - 1);
-        let own = outputs.iter().map(|o| to(o.1)).max().unwrap_or(1);
-        let cycles = own.saturating_sub(stages - 1).max(1);
-        lowered.uops[first + j].outputs.push((stored, cycles));
-    }
-    let held = form
-        .divider
-        .max(if form.divider > 0 { form.interval } else { 0 });
-    if held > 0
-        && let Some(uop) = lowered.uops[first..].iter_mut().find(|u| u.ports == 1)
-    {
-        uop.divider = held;
-    }
-}
-
-/// Groups uops into slots (micro-fusion) and slots into queue entries (un-lamination).
-fn entries(lowered: &mut Lowered, form: &Form, instruction: &Instruction) {
-    let indexed = instruction.memory_index() != Register::None;
-    let slots = usize::from(if indexed {
-        form.indexed_slots
-    } else {
-        form.slots
-    })
-    .max(1);
-    let queued = usize::from(form.decoded.max(1)) + usize::from(form.microcode);
-    let uops = &lowered.uops;
-    let mut groups: Vec<Slot> = (0..uops.len())
-        .map(|i| Slot {
-            uops: vec![i as u8],
-        })
-        .collect();
-    let is = |g: &Slot, f: fn(&Kind) -> bool| g.uops.iter().any(|&u| f(&uops[usize::from(u)].kind));
-    // Store address and data first, then load and computation.
-    let mut i = 0;
-    while groups.len() > slots && i + 1 < groups.len() {
-        if is(&groups[i], |k| matches!(k, Kind::StoreAddress(_))) {
-            let next = groups.remove(i + 1);
-            groups[i].uops.extend(next.uops);
-        }
-        i += 1;
-    }
-    while groups.len() > slots && groups.len() > 1 {
-        let at = (0..groups.len() - 1)
-            .find(|&i| groups[i].uops.len() == 1 && groups[i + 1].uops.len() == 1)
-            .unwrap_or(0);
-        let next = groups.remove(at + 1);
-        groups[at].uops.extend(next.uops);
-    }
-    while groups.len() < slots {
-        groups.push(Slot::default());
-    }
-    // More slots than queue entries: the first ones were one entry before.
-    let queued = queued.clamp(1, groups.len());
-    let surplus = groups.len() - queued;
-    let mut groups = groups.into_iter();
-    let mut first = true;
-    while let Some(slot) = groups.next() {
-        let mut entry = Entry { slots: vec![slot] };
-        if first {
-            entry.slots.extend(groups.by_ref().take(surplus));
-            first = false;
-        }
-        lowered.entries.push(entry);
-    }
 }

@@ -9,9 +9,12 @@ pub const STORES: usize = 56;
 /// Cycles from the dispatch of a store-address uop to the address, of a store-data uop to the data.
 const ADDRESS_READY: u64 = 5;
 const DATA_READY: u64 = 1;
-/// Cycles from a store's address and data to a load that takes them.
-const FORWARD: u64 = 4;
-/// Cycles from a store's data to a load that needs more than the store has.
+/// A load that finds the data that many cycles after its dispatch takes it as if from the cache.
+const IN_TIME: u64 = 3;
+/// A load that was too early gets the data that many cycles after it is there (calibrated).
+const FORWARD: u64 = 3;
+/// Cycles from the commit of a store to a load that it cannot serve: one that needs more than the
+/// store has, or names the same bytes by another page (calibrated on measured blocks).
 const BLOCKED: u64 = 13;
 
 /// A store between rename and the cache.
@@ -30,8 +33,10 @@ struct Store {
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
     load: u32,
+    /// Cycle in which the load was dispatched, and in which the cache would have its data.
+    dispatched: u64,
     earliest: u64,
-    delay: u64,
+    blocked: bool,
 }
 
 /// How a load depends on a store.
@@ -39,7 +44,8 @@ struct Waiting {
 pub struct Dependence {
     /// Number of the store.
     pub store: u64,
-    delay: u64,
+    /// It has to wait until the store is in the cache.
+    pub blocked: bool,
 }
 
 /// What a load that reaches the cache finds.
@@ -87,10 +93,11 @@ impl StoreBuffer {
             let behind = store.address.physical.wrapping_sub(address.physical);
             if start < store.size || behind < size {
                 let inside = start < store.size && start + size <= store.size;
-                let delay = if inside { FORWARD } else { BLOCKED };
+                // Forwarding compares the addresses the program sees.
+                let alias = address.linear.wrapping_sub(store.address.linear) != start;
                 return Some(Dependence {
                     store: self.oldest + i as u64,
-                    delay,
+                    blocked: !inside || alias,
                 });
             }
         }
@@ -102,19 +109,23 @@ impl StoreBuffer {
         self.stores.get_mut(i as usize)
     }
 
-    /// A load that was dispatched asks its store; `earliest` is when the cache would have it.
-    pub fn ask(&mut self, load: u32, dependence: Dependence, earliest: u64) -> Found {
+    /// A load that is dispatched now asks its store; `earliest` is when the cache would have it.
+    pub fn ask(&mut self, load: u32, dependence: Dependence, now: u64, earliest: u64) -> Found {
         let Some(store) = self.get(dependence.store) else {
             return Found::At(earliest);
         };
-        if let (Some(a), Some(d)) = (store.address_at, store.data_at) {
-            return Found::At(earliest.max(a.max(d) + dependence.delay));
-        }
-        store.waiting.push(Waiting {
+        let waiting = Waiting {
             load,
+            dispatched: now,
             earliest,
-            delay: dependence.delay,
-        });
+            blocked: dependence.blocked,
+        };
+        if !dependence.blocked
+            && let (Some(a), Some(d)) = (store.address_at, store.data_at)
+        {
+            return Found::At(waiting.forwarded(a.max(d)));
+        }
+        store.waiting.push(waiting);
         Found::Later
     }
 
@@ -141,11 +152,26 @@ impl StoreBuffer {
         }
     }
 
-    /// One store a cycle goes to the cache.
-    pub fn cycle(&mut self) {
-        if self.stores.front().is_some_and(|s| s.retired) {
-            self.stores.pop_front();
+    /// One store a cycle goes to the cache; loads that waited for that go to `out`.
+    pub fn cycle(&mut self, now: u64, out: &mut Vec<(u32, u64)>) {
+        if self.stores.front().is_some_and(|s| s.retired)
+            && let Some(store) = self.stores.pop_front()
+        {
             self.oldest += 1;
+            for w in store.waiting {
+                out.push((w.load, w.earliest.max(now + BLOCKED)));
+            }
+        }
+    }
+}
+
+impl Waiting {
+    /// When the load has data that is there at `ready`.
+    fn forwarded(&self, ready: u64) -> u64 {
+        if ready <= self.dispatched + IN_TIME {
+            self.earliest
+        } else {
+            self.earliest.max(ready + FORWARD)
         }
     }
 }
@@ -153,9 +179,13 @@ impl StoreBuffer {
 impl Store {
     fn settle(&mut self, out: &mut Vec<(u32, u64)>) {
         if let (Some(a), Some(d)) = (self.address_at, self.data_at) {
-            for w in self.waiting.drain(..) {
-                out.push((w.load, w.earliest.max(a.max(d) + w.delay)));
-            }
+            let ready = a.max(d);
+            self.waiting.retain(|w| {
+                if !w.blocked {
+                    out.push((w.load, w.forwarded(ready)));
+                }
+                w.blocked
+            });
         }
     }
 }

@@ -4,7 +4,7 @@
 //! It consumes what retires, with true addresses; wrong paths are not simulated. Units in pipeline
 //! order: [`predecode`] (16-byte blocks), [`decode`] (four decoders, microcode), [`rename`] (four
 //! wide; moves, zero idioms, stack engine), [`ports`] (choice at rename), [`scheduler`] (oldest
-//! ready first), [`memory`] (store buffer and forwarding), [`pipeline`] (the cycle).
+//! ready first), [`memory`] (store buffer and forwarding), [`tlb`], [`pipeline`] (the cycle).
 //! [`form`] is the table of instruction forms, [`lower`] what the pipeline makes of one.
 //!
 //! Sources of the figures: Abel and Reineke, "uiCA" (ICS 2022) where not said otherwise.
@@ -12,6 +12,8 @@
 pub mod bhive;
 pub mod decode;
 pub mod form;
+pub mod functional;
+mod fuse;
 pub mod lower;
 pub mod memory;
 pub mod pipeline;
@@ -20,4 +22,6 @@ pub mod predecode;
 pub mod rename;
 pub mod resource;
 pub mod scheduler;
+pub mod tlb;
 pub mod trace;
+mod uops;

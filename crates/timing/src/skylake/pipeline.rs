@@ -3,14 +3,16 @@
 //! makes reaches the next one a cycle later.
 
 use super::decode::Decode;
-use super::lower::{Kind, LOAD_CYCLES, Lowered};
+use super::lower::{Kind, Lowered};
 use super::memory::{Found, StoreBuffer};
 use super::ports::{PORTS, Ports};
 use super::predecode::Predecode;
 use super::rename::Rename;
 use super::resource::Resource;
 use super::scheduler::{ENTRIES, Flight, Scheduler, Value};
+use super::tlb::{Lookup, Tlb};
 use super::trace::Executed;
+use super::uops::LOAD_CYCLES;
 use std::collections::VecDeque;
 
 /// Slots at rename and at retirement.
@@ -61,6 +63,7 @@ pub struct Pipeline<'a> {
     /// Stores of the instruction at rename.
     own_stores: [u64; 2],
     settled: Vec<(u32, u64)>,
+    tlb: Tlb,
     /// Cycle in which each instruction retired.
     pub retired: Vec<u64>,
 }
@@ -89,7 +92,21 @@ impl<'a> Pipeline<'a> {
             in_entry: 0,
             own_stores: [u64::MAX; 2],
             settled: Vec::new(),
+            tlb: Tlb::default(),
             retired: Vec::with_capacity(trace.len()),
+        }
+    }
+
+    /// Puts the page of the stack (`used`) into the TLBs, and those of the whole trace into the second-level TLB, as a run before did. What the
+    /// operating system does between two runs leaves nothing of the first level.
+    pub fn warm(&mut self, used: u64) {
+        self.tlb.use_page(0);
+        self.tlb.use_page(used);
+        for executed in self.trace {
+            let operands = self.code[executed.code as usize].memory.len();
+            for address in executed.memory.iter().take(operands) {
+                self.tlb.warm(address.linear);
+            }
         }
     }
 
@@ -102,8 +119,8 @@ impl<'a> Pipeline<'a> {
 
     fn cycle(&mut self) {
         self.retire();
-        self.dispatch();
         self.ports.begin();
+        self.dispatch();
         self.rename();
         self.decode
             .cycle(self.now, self.code, self.trace, &mut self.predecode);
@@ -112,7 +129,7 @@ impl<'a> Pipeline<'a> {
     }
 
     fn retire(&mut self) {
-        self.stores.cycle();
+        self.stores.cycle(self.now, &mut self.settled);
         for _ in 0..WIDTH {
             let Some(slot) = self.reorder.front() else {
                 break;
@@ -175,19 +192,33 @@ impl<'a> Pipeline<'a> {
                 let last = uop.outputs.iter().map(|o| o.1).max().unwrap_or(1);
                 self.finish(flight, now, now + u64::from(last));
             }
-            Kind::Load(_) => {
+            Kind::Load(n) => {
                 let cycles = uop.outputs.first().map_or(LOAD_CYCLES, |o| o.1);
                 let fast = u64::from(uop.simple_address && flight.chases);
+                let address = self.trace[flight.instruction as usize].memory[usize::from(n) % 2];
+                if !flight.translated
+                    && let Lookup::Again(at) = self.tlb.access(address.linear, now)
+                {
+                    self.again(flight, at);
+                    return;
+                }
                 let earliest = now + u64::from(cycles) - fast;
                 match flight.dependence {
                     None => self.finish_load(flight, earliest),
-                    Some(d) => match self.stores.ask(flight.number, d, earliest) {
+                    Some(d) => match self.stores.ask(flight.number, d, now, earliest) {
                         Found::At(at) => self.finish_load(flight, at),
                         Found::Later => {}
                     },
                 }
             }
-            Kind::StoreAddress(_) => {
+            Kind::StoreAddress(n) => {
+                let address = self.trace[flight.instruction as usize].memory[usize::from(n) % 2];
+                if !flight.translated
+                    && let Lookup::Again(at) = self.tlb.access(address.linear, now)
+                {
+                    self.again(flight, at);
+                    return;
+                }
                 self.stores.address(flight.store, now, &mut self.settled);
                 self.finish(flight, now, now + 1);
             }
@@ -196,6 +227,12 @@ impl<'a> Pipeline<'a> {
                 self.finish(flight, now, now + 1);
             }
         }
+    }
+
+    /// A uop has to be dispatched once more, in cycle `at`.
+    fn again(&mut self, flight: &Flight, at: u64) {
+        self.ports.again(flight.port);
+        self.scheduler.again(flight.number, at);
     }
 
     fn finish_load(&mut self, flight: &Flight, at: u64) {

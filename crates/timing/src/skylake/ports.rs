@@ -58,6 +58,11 @@ impl Ports {
         }
     }
 
+    /// A uop is back at its port.
+    pub const fn again(&mut self, port: u8) {
+        self.waiting[port as usize] += 1;
+    }
+
     /// A uop left for execution.
     pub const fn release(&mut self, port: u8) {
         self.waiting[port as usize] -= 1;

@@ -41,6 +41,8 @@ pub struct Flight {
     pub dependence: Option<super::memory::Dependence>,
     /// Its base register came from a load.
     pub chases: bool,
+    /// The translation of its address came for it.
+    pub translated: bool,
     issued: u64,
     ready: u64,
     pending: u8,
@@ -62,6 +64,7 @@ impl Flight {
             store: u64::MAX,
             dependence: None,
             chases: false,
+            translated: false,
             issued: 0,
             ready: 0,
             pending: 0,
@@ -195,6 +198,14 @@ impl Scheduler {
             r => r,
         };
         self.later[usize::from(flight.port)].push(Reverse((at, number)));
+    }
+
+    /// A dispatched uop waits for cycle `at` again.
+    pub fn again(&mut self, number: u32, at: u64) {
+        self.taken += 1;
+        self.flight_mut(number).translated = true;
+        let port = usize::from(self.flight(number).port);
+        self.later[port].push(Reverse((at, number)));
     }
 
     /// The oldest ready uop of a port, if `may` lets it go.

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! The uops of one instruction: loads, a chain that computes, stores.
+
+use super::form::{Form, Place, PortUops};
+use super::lower::{Flow, Kind, Lowered, MemoryOperand, Uop, push};
+use super::resource::Resource;
+use iced_x86::{Instruction, Mnemonic, OpKind, Register};
+
+const LOAD: u8 = 1 << 2 | 1 << 3;
+const STORE_ADDRESS: u8 = LOAD | 1 << 7;
+const STORE_DATA: u8 = 1 << 4;
+/// Cycles from the dispatch of a load to its data in a general register (uiCA).
+pub(super) const LOAD_CYCLES: u16 = 5;
+
+/// Same-register compares to equal: all ones, whatever the register held.
+fn ones_idiom(m: Mnemonic) -> bool {
+    use Mnemonic as M;
+    matches!(
+        m,
+        M::Pcmpeqb
+            | M::Pcmpeqw
+            | M::Pcmpeqd
+            | M::Pcmpeqq
+            | M::Vpcmpeqb
+            | M::Vpcmpeqw
+            | M::Vpcmpeqd
+            | M::Vpcmpeqq
+    )
+}
+
+/// The longest latency to an output from a register or a LEA address; else what the memory
+/// latency leaves after the load.
+fn latency_to(form: &Form, output: Place) -> u16 {
+    let to = || form.latencies.iter().filter(|l| l.output == output);
+    if let Some(max) = to()
+        .filter(|l| l.input != Place::Memory)
+        .map(|l| l.cycles)
+        .max()
+    {
+        return max;
+    }
+    if let Some(all) = form.latency {
+        return all.max(1);
+    }
+    to().map(|l| l.cycles.saturating_sub(LOAD_CYCLES).max(1))
+        .max()
+        .unwrap_or(1)
+}
+
+fn latency_from(form: &Form, input: Option<u8>) -> Option<u16> {
+    let input = Place::Register(input?);
+    form.latencies
+        .iter()
+        .filter(|l| l.input == input && matches!(l.output, Place::Register(_)))
+        .map(|l| l.cycles)
+        .max()
+}
+
+/// Cycles of a load by what it loads into: LLVM's 5 general, 6 XMM (5 scalar), 7 YMM.
+fn load_cycles(instruction: &Instruction, size: u16) -> u16 {
+    let vector = (0..instruction.op_count()).any(|i| {
+        instruction.op_kind(i) == OpKind::Register
+            && instruction.op_register(i).is_vector_register()
+    });
+    match (vector, size) {
+        (true, 9..=16) => 6,
+        (true, 17..) => 7,
+        _ => LOAD_CYCLES,
+    }
+}
+
+pub(super) fn uops(
+    lowered: &mut Lowered,
+    instruction: &Instruction,
+    form: &Form,
+    flow: &Flow,
+    ports: &[PortUops],
+    same: bool,
+) {
+    let indexed = instruction.memory_index() != Register::None;
+    let ports = if indexed && ports == form.ports.as_slice() {
+        &form.indexed_ports
+    } else {
+        ports
+    };
+    let count = |set: u8| -> u16 {
+        ports
+            .iter()
+            .filter(|p| p.ports == set)
+            .map(|p| p.count)
+            .sum()
+    };
+    let stores = count(STORE_DATA);
+    let addresses_anywhere = count(STORE_ADDRESS).min(stores);
+    let loads = count(LOAD).saturating_sub(stores - addresses_anywhere);
+    let reading: Vec<u8> = numbers(&lowered.memory, |m| m.read);
+    let writing: Vec<u8> = numbers(&lowered.memory, |m| m.write);
+    let mut address = flow.address.clone();
+    let string = instruction.is_string_instruction();
+    if address.is_empty() && (string || instruction.mnemonic() == Mnemonic::Leave) {
+        address = flow
+            .inputs
+            .iter()
+            .map(|i| i.0)
+            .filter(|r| matches!(r.0, 4..=7))
+            .collect();
+    }
+    let lea = instruction.mnemonic() == Mnemonic::Lea;
+    let simple = !indexed
+        && instruction.memory_base().is_gpr64()
+        && instruction.memory_displacement64() < 2048;
+    let data = Resource::temporary(0);
+    let stored = Resource::temporary(15);
+    let compute: Vec<u8> = ports
+        .iter()
+        .filter(|p| !matches!(p.ports, LOAD | STORE_ADDRESS | STORE_DATA))
+        .flat_map(|p| std::iter::repeat_n(p.ports, usize::from(p.count)))
+        .collect();
+    for n in 0..loads {
+        let operand = reading.get(usize::from(n)).copied();
+        let size = operand.map_or(8, |o| lowered.memory[usize::from(o)].size);
+        let cycles = load_cycles(instruction, size);
+        let outputs = if compute.is_empty() && stores == 0 {
+            flow.outputs.iter().map(|o| (o.0, cycles)).collect()
+        } else {
+            vec![(data, cycles)]
+        };
+        lowered.uops.push(Uop {
+            kind: operand.map_or(Kind::Compute, Kind::Load),
+            ports: LOAD,
+            inputs: address.clone(),
+            outputs: if n == 0 { outputs } else { Vec::new() },
+            divider: 0,
+            simple_address: simple,
+        });
+    }
+    let mut inputs = flow.inputs.clone();
+    if lea {
+        inputs.extend(flow.address.iter().map(|&r| (r, None)));
+    }
+    if same && ones_idiom(instruction.mnemonic()) {
+        inputs.retain(|i| i.0 == Resource::CARRY);
+    }
+    chain(
+        lowered,
+        form,
+        &inputs,
+        &flow.outputs,
+        &compute,
+        (loads > 0).then_some(data),
+        (stores > 0).then_some(stored),
+    );
+    for n in 0..stores {
+        let operand = writing.get(usize::from(n)).copied();
+        let source = if !compute.is_empty() {
+            vec![stored]
+        } else if loads > 0 {
+            vec![data]
+        } else {
+            inputs.iter().map(|i| i.0).collect()
+        };
+        lowered.uops.push(Uop {
+            kind: operand.map_or(Kind::Compute, Kind::StoreAddress),
+            ports: if n < addresses_anywhere && !indexed {
+                STORE_ADDRESS
+            } else {
+                LOAD
+            },
+            inputs: address.clone(),
+            outputs: Vec::new(),
+            divider: 0,
+            simple_address: false,
+        });
+        lowered.uops.push(Uop {
+            kind: operand.map_or(Kind::Compute, Kind::StoreData),
+            ports: STORE_DATA,
+            inputs: source,
+            outputs: Vec::new(),
+            divider: 0,
+            simple_address: false,
+        });
+    }
+}
+
+fn numbers(memory: &[MemoryOperand], which: impl Fn(&MemoryOperand) -> bool) -> Vec<u8> {
+    (0..memory.len())
+        .filter(|&i| which(&memory[i]))
+        .map(|i| i as u8)
+        .collect()
+}
+
+/// Lays the computing uops in a chain.
+fn chain(
+    lowered: &mut Lowered,
+    form: &Form,
+    inputs: &[(Resource, Option<u8>)],
+    outputs: &[(Resource, Option<u8>)],
+    ports: &[u8],
+    data: Option<Resource>,
+    stored: Option<Resource>,
+) {
+    if ports.is_empty() {
+        return;
+    }
+    let to = |n: Option<u8>| {
+        let direct = latency_to(form, Place::Register(n.unwrap_or(u8::MAX)));
+        direct.max(u16::from(form.ports.is_empty()))
+    };
+    let total = outputs.iter().map(|o| to(o.1)).max().unwrap_or(1).max(1);
+    let stages = ports.len().min(usize::from(total)) as u16;
+    let first = lowered.uops.len();
+    // The last uop takes as long as the input needs that joins last; those before share the rest.
+    let needs = inputs
+        .iter()
+        .map(|&(_, n)| latency_from(form, n).unwrap_or(total))
+        .filter(|&n| n > 0)
+        .min()
+        .unwrap_or(total);
+    let last = needs.clamp(1, total - (stages - 1));
+    let before = (total - last).checked_div(stages - 1).unwrap_or(0);
+    let begins = |j: u16| {
+        if j + 1 == stages {
+            total - last
+        } else {
+            before * j
+        }
+    };
+    let ends = |j: u16| {
+        if j + 1 == stages {
+            total
+        } else {
+            begins(j + 1)
+        }
+    };
+    for (j, &set) in ports.iter().enumerate() {
+        lowered.uops.push(Uop {
+            kind: Kind::Compute,
+            ports: set,
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            divider: 0,
+            simple_address: false,
+        });
+        let j = j as u16;
+        if j > 0 && j < stages {
+            let link = Resource::temporary(1 + j as u8 % 14);
+            lowered.uops[first + usize::from(j)].inputs.push(link);
+            let cycles = begins(j) - begins(j - 1);
+            lowered.uops[first + usize::from(j) - 1]
+                .outputs
+                .push((link, cycles));
+        }
+    }
+    let joins = |need: u16| {
+        let late = (0..stages).rev().find(|&j| begins(j) + need <= total);
+        first + usize::from(late.unwrap_or(0))
+    };
+    // An input that some output does not depend on (flags of a shift by CL) joins at the end.
+    let spares = |n: Option<u8>| {
+        let input = n.map(Place::Register);
+        let mut from = form.latencies.iter().filter(|l| Some(l.input) == input);
+        stages > 1 && from.any(|l| l.cycles == 0)
+    };
+    for &(resource, n) in inputs {
+        let need = latency_from(form, n).unwrap_or(total).min(total);
+        let at = if spares(n) {
+            first + usize::from(stages - 1)
+        } else {
+            joins(need)
+        };
+        push(&mut lowered.uops[at].inputs, resource);
+    }
+    if let Some(data) = data {
+        let need = form
+            .latencies
+            .iter()
+            .filter(|l| l.input == Place::Memory && matches!(l.output, Place::Register(_)))
+            .map(|l| l.cycles.saturating_sub(LOAD_CYCLES))
+            .max()
+            .unwrap_or(total)
+            .min(total);
+        lowered.uops[joins(need)].inputs.push(data);
+    }
+    for &(resource, n) in outputs {
+        let wanted = to(n).max(1);
+        let j = (0..stages)
+            .find(|&j| ends(j) >= wanted)
+            .unwrap_or(stages - 1);
+        let cycles = wanted.saturating_sub(begins(j)).max(1);
+        lowered.uops[first + usize::from(j)]
+            .outputs
+            .push((resource, cycles));
+    }
+    if let Some(stored) = stored {
+        // What is stored leaves the last uop of the chain.
+        lowered.uops[first + usize::from(stages - 1)]
+            .outputs
+            .push((stored, last));
+    }
+    let held = form
+        .divider
+        .max(if form.divider > 0 { form.interval } else { 0 });
+    if held > 0
+        && let Some(uop) = lowered.uops[first..].iter_mut().find(|u| u.ports == 1)
+    {
+        uop.divider = held;
+    }
+}
