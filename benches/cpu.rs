@@ -9,7 +9,7 @@ mod guest;
 #[path = "support/target.rs"]
 mod target;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 use target::{Target, Work};
 
@@ -37,13 +37,17 @@ fn loops(criterion: &mut Criterion) {
 fn kernel(criterion: &mut Criterion) {
     let setup = guest::p4("v10").setup;
     let mut group = criterion.benchmark_group("guest");
-    group.throughput(Throughput::Elements(guest::run(&setup, false)));
-    group.bench_function("plain", |bencher| {
-        bencher.iter(|| guest::run(&setup, false));
-    });
-    group.bench_function("with_oracles", |bencher| {
-        bencher.iter(|| guest::run(&setup, true));
-    });
+    for (name, oracles) in [("plain", false), ("with_oracles", true)] {
+        let instructions = guest::run(&setup, &mut guest::machine(&setup, oracles), oracles);
+        group.throughput(Throughput::Elements(instructions));
+        group.bench_function(name, |bencher| {
+            bencher.iter_batched_ref(
+                || guest::machine(&setup, oracles),
+                |machine| guest::run(&setup, machine, oracles),
+                BatchSize::PerIteration,
+            );
+        });
+    }
     group.finish();
 }
 

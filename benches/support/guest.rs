@@ -36,12 +36,17 @@ pub(crate) fn p4(name: &str) -> Prepared {
     explore::prepare(&scenario, &machine, &scheduler, Arc::new(image)).expect("P4 can run")
 }
 
-/// One run without NMI, from reset to the end; the instructions it took.
-pub(crate) fn run(setup: &Setup, oracles: bool) -> u64 {
+/// A machine about to boot P4; objects are watched only for the oracles.
+pub(crate) fn machine(setup: &Setup, oracles: bool) -> Machine {
     let mut machine = setup.machine().expect("P4 fits");
     if !oracles {
         machine.unwatch_objects();
     }
+    machine
+}
+
+/// One run without NMI, from reset to the end; the instructions it took.
+pub(crate) fn run(setup: &Setup, machine: &mut Machine, oracles: bool) -> u64 {
     let until = Until::End { limit: RUN_LIMIT };
     let mut schedule = Schedule::empty();
     let end = if oracles {
@@ -50,7 +55,7 @@ pub(crate) fn run(setup: &Setup, oracles: bool) -> u64 {
         machine.run(&mut schedule, &mut (), until)
     };
     assert!(matches!(end, End::Exited(_)), "{end:?}");
-    retired(&machine)
+    retired(machine)
 }
 
 fn retired(machine: &Machine) -> u64 {
