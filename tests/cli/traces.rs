@@ -70,6 +70,12 @@ fn another_verdict_or_digest_is_a_difference() {
 fn traces_that_cannot_be_replayed() {
     let good = &traces()[0];
     let image = good.lines().nth(1).unwrap().to_owned();
+    let other_image = format!("image {}", "0".repeat(64));
+    let semantic = good
+        .lines()
+        .find_map(|line| line.strip_prefix("decision "))
+        .and_then(|decision| decision.split(" | ").nth(1))
+        .unwrap();
     let half: String = good.chars().take(good.len() / 2).collect();
     for (content, words) in [
         (String::new(), "x.trace:1"),
@@ -80,9 +86,10 @@ fn traces_that_cannot_be_replayed() {
         ),
         (half, "x.trace:"),
         (format!("{good}more\n"), "x.trace:"),
+        // Another image, and no semantic point to find the decision again by.
         (
-            good.replace(&image, &format!("image {}", "0".repeat(64))),
-            "stale",
+            good.replace(&image, &other_image).replace(semantic, "-"),
+            "cannot be found again",
         ),
         (good.replace("|machine = ", "|mashine = "), "errors"),
     ] {
@@ -90,6 +97,24 @@ fn traces_that_cannot_be_replayed() {
         run(&["replay", &path]).fails(5, &[words]);
     }
     run(&["replay", "no.trace"]).fails(2, &["no.trace"]);
+}
+
+#[test]
+fn a_trace_of_another_image_is_found_again_by_its_semantic_points() {
+    let good = &traces()[0];
+    let image = good.lines().nth(1).unwrap();
+    let ordinal = good
+        .split_once("ordinal=")
+        .and_then(|(_, rest)| rest.split_once(' '))
+        .unwrap()
+        .0;
+    let moved = good
+        .replace(image, &format!("image {}", "0".repeat(64)))
+        .replace(&format!("ordinal={ordinal} "), "ordinal=7 ");
+    let (_folder, path) = file("moved.trace", moved);
+    let replay = run(&["replay", &path]);
+    let out = &replay.succeeds().out;
+    assert!(out.contains("found again in another guest image"), "{out}");
 }
 
 #[test]

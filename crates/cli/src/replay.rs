@@ -35,6 +35,7 @@ pub(crate) fn run(context: &Context, args: &ReplayArgs) -> Result<Exit, Failure>
             name.clone()
         },
         matches: replay.matches(),
+        reanchored: replay.reanchored,
         differences: replay.differences.clone(),
         verdict,
         digest: replay.run.digest.to_string(),

@@ -1,17 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Writing a trace, and running one again.
-
-use std::sync::Arc;
+//! Writing a trace: a run, its decisions with all their points, and what it showed.
 
 use check::cause::{Cause, row_on_stack, touched};
-use image::Image;
 use machine::{Decision, Observer, Ordinal, Schedule, SetupError, Until, View, access_word};
-use scenario::{Diagnostics, Scenario, Scheduler, Texts};
+use scenario::{Scenario, Scheduler};
 use trace::{Inline, Kind, Trace, Verdict};
 
 use crate::execute::{Execution, execute};
 use crate::findings::{causes, fresh};
-use crate::prepare::{PrepareError, Prepared, prepare};
+use crate::prepare::Prepared;
 use crate::setup::{RUN_LIMIT, Setup};
 
 /// The texts that a trace inlines.
@@ -78,148 +75,8 @@ pub fn record(
     })
 }
 
-/// What running a trace again showed.
-#[derive(Debug)]
-pub struct Replay {
-    /// Where the run differs from the record, in words; empty when it is the same to the bit.
-    pub differences: Vec<String>,
-    /// The run.
-    pub run: Execution,
-    /// Findings of this run that the run without decisions lacks.
-    pub verdicts: Vec<Verdict>,
-}
-
-impl Replay {
-    /// Whether verdict and digest are as recorded.
-    #[must_use]
-    pub fn matches(&self) -> bool {
-        self.differences.is_empty()
-    }
-}
-
-/// Why a trace cannot be run again.
-#[derive(Debug, thiserror::Error)]
-pub enum ReplayError {
-    /// A file inside it does not parse.
-    #[error("a file inside the trace has errors")]
-    Files(Diagnostics),
-    /// It does not fit this program.
-    #[error(transparent)]
-    Prepare(#[from] PrepareError),
-    /// The machine cannot be built.
-    #[error(transparent)]
-    Setup(#[from] SetupError),
-    /// It was made with another guest image.
-    #[error(
-        "the trace was made with guest image {recorded}, this program has {present}: it is stale"
-    )]
-    Image {
-        /// Hash in the trace.
-        recorded: String,
-        /// Hash of the image at hand.
-        present: String,
-    },
-    /// A decision names an event that the scenario does not have.
-    #[error("decision {number} is about `{event}`, which the trace's scenario does not declare")]
-    Event {
-        /// Position of the decision, from 1.
-        number: usize,
-        /// The name.
-        event: String,
-    },
-}
-
-/// Runs `trace` again with `image`.
-///
-/// # Errors
-/// See [`ReplayError`].
-pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
-    let present = hex(&image.hash());
-    if present != trace.image {
-        return Err(ReplayError::Image {
-            recorded: trace.image.clone(),
-            present,
-        });
-    }
-    let source = |file: &Inline| scenario::Source {
-        name: file.name.clone(),
-        text: file.text.clone(),
-    };
-    let scenario =
-        scenario::parse_scenario(&source(&trace.scenario)).map_err(ReplayError::Files)?;
-    let machine = scenario::parse_machine(&source(&trace.machine)).map_err(ReplayError::Files)?;
-    let scheduler = scenario::parse_scheduler(&source(&trace.scheduler), &Texts::default())
-        .map_err(ReplayError::Files)?;
-    let prepared = prepare(&scenario, &machine, &scheduler, image)?;
-    let decisions = trace
-        .decisions
-        .iter()
-        .enumerate()
-        .map(|(i, decision)| decode(&scenario, i, decision))
-        .collect::<Result<Vec<_>, _>>()?;
-    let baseline = execute(&prepared.setup, Schedule::empty())?;
-    let run = execute(&prepared.setup, schedule(&decisions))?;
-    let verdicts = verdicts(&prepared.setup, &baseline, &run, &trace.decisions)?;
-    let mut differences = Vec::new();
-    if verdicts != trace.verdicts {
-        let words = |verdicts: &[Verdict]| match verdicts {
-            [] => "clean".to_owned(),
-            _ => verdicts
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-                .join("; "),
-        };
-        differences.push(format!(
-            "recorded verdict: {}; this run: {}",
-            words(&trace.verdicts),
-            words(&verdicts)
-        ));
-    }
-    let digest = run.digest.to_string();
-    if digest != trace.digest {
-        differences.push(format!(
-            "recorded digest {}; this run: {digest}",
-            trace.digest
-        ));
-    }
-    Ok(Replay {
-        differences,
-        run,
-        verdicts,
-    })
-}
-
-fn schedule(decisions: &[(Ordinal, Decision)]) -> Schedule {
+pub(crate) fn schedule(decisions: &[(Ordinal, Decision)]) -> Schedule {
     Schedule::new(decisions.iter().map(|&(at, d)| (0, at, d)).collect())
-}
-
-fn decode(
-    scenario: &Scenario,
-    position: usize,
-    decision: &trace::Decision,
-) -> Result<(Ordinal, Decision), ReplayError> {
-    let code = |event: &String| {
-        scenario
-            .event(event)
-            .map(|event| event.attr().config)
-            .ok_or_else(|| ReplayError::Event {
-                number: position + 1,
-                event: event.clone(),
-            })
-    };
-    Ok(match &decision.kind {
-        Kind::Pmi(event) => (decision.ordinal, Decision::Pmi { code: code(event)? }),
-        Kind::Late { event, occurs_at } => (
-            *occurs_at,
-            Decision::LatePmi {
-                code: code(event)?,
-                recognised_at: decision.ordinal,
-            },
-        ),
-        Kind::External => (decision.ordinal, Decision::ExternalNmi),
-        Kind::Tick => (decision.ordinal, Decision::Tick),
-    })
 }
 
 fn kind(scenario: &Scenario, at: Ordinal, decision: Decision) -> Kind {
@@ -241,7 +98,7 @@ fn kind(scenario: &Scenario, at: Ordinal, decision: Decision) -> Kind {
     }
 }
 
-fn verdicts(
+pub(crate) fn verdicts(
     setup: &Setup,
     baseline: &Execution,
     run: &Execution,
@@ -354,6 +211,6 @@ fn normalised(text: &str) -> String {
     text.lines().map(|line| format!("{line}\n")).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -14,6 +14,9 @@ pub struct ReplayReport {
     pub trace: String,
     /// Verdict and digest are as recorded.
     pub matches: bool,
+    /// The trace was made with another guest image: its decisions were found again by their
+    /// semantic points, and only the verdict is compared.
+    pub reanchored: bool,
     /// Where they are not.
     pub differences: Vec<String>,
     /// The verdict of the new run.
@@ -34,6 +37,12 @@ impl ReplayReport {
             paint(BAD, "not as recorded")
         };
         writeln!(out, "{}: {word}", paint(HEAD, &self.trace))?;
+        if self.reanchored {
+            writeln!(
+                out,
+                "  found again in another guest image: only the verdict is compared"
+            )?;
+        }
         for line in &self.verdict {
             writeln!(out, "  {line}")?;
         }

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Running a trace again: to the bit with the image it was made with, by its semantic points with
+//! another (contract, section 7).
+
+use std::sync::Arc;
+
+use image::Image;
+use machine::{Decision, Ordinal, Schedule, SetupError};
+use scenario::{Access, Diagnostics, Point, Scenario, Side, Texts};
+use trace::{Inline, Kind, Trace, Verdict};
+
+use crate::execute::{Execution, execute};
+use crate::prepare::{PrepareError, prepare};
+use crate::record::{hex, schedule, verdicts};
+use crate::resolve::resolve;
+use crate::setup::Setup;
+
+/// What running a trace again showed.
+#[derive(Debug)]
+pub struct Replay {
+    /// The trace was made with another image; its decisions were found again by semantic points.
+    pub reanchored: bool,
+    /// Where the run differs from the record, in words; empty when it is the same to the bit.
+    pub differences: Vec<String>,
+    /// The run.
+    pub run: Execution,
+    /// Findings of this run that the run without decisions lacks.
+    pub verdicts: Vec<Verdict>,
+}
+
+impl Replay {
+    /// Whether verdict and digest are as recorded.
+    #[must_use]
+    pub fn matches(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
+/// Why a trace cannot be run again.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// A file inside it does not parse.
+    #[error("a file inside the trace has errors")]
+    Files(Diagnostics),
+    /// It does not fit this program.
+    #[error(transparent)]
+    Prepare(#[from] PrepareError),
+    /// The machine cannot be built.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// It was made with another guest image, and a decision cannot be found again in this one.
+    #[error(
+        "the trace was made with another guest image and decision {number} cannot be found again in this one: {why}"
+    )]
+    Stale {
+        /// Position of the decision, from 1.
+        number: usize,
+        /// What is missing.
+        why: String,
+    },
+    /// A decision names an event that the scenario does not have.
+    #[error("decision {number} is about `{event}`, which the trace's scenario does not declare")]
+    Event {
+        /// Position of the decision, from 1.
+        number: usize,
+        /// The name.
+        event: String,
+    },
+}
+
+/// Runs `trace` again with `image`. With the image it was made with, verdict and digest must be the
+/// same; with another one the decisions are found again by their semantic points, and the verdict
+/// must be the same.
+///
+/// # Errors
+/// See [`ReplayError`].
+pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
+    let same_image = hex(&image.hash()) == trace.image;
+    let source = |file: &Inline| scenario::Source {
+        name: file.name.clone(),
+        text: file.text.clone(),
+    };
+    let scenario =
+        scenario::parse_scenario(&source(&trace.scenario)).map_err(ReplayError::Files)?;
+    let machine = scenario::parse_machine(&source(&trace.machine)).map_err(ReplayError::Files)?;
+    let scheduler = scenario::parse_scheduler(&source(&trace.scheduler), &Texts::default())
+        .map_err(ReplayError::Files)?;
+    let prepared = prepare(&scenario, &machine, &scheduler, image)?;
+    let mut anchored = Vec::new();
+    let mut decisions = Vec::new();
+    for (i, decision) in trace.decisions.iter().enumerate() {
+        let decision = if same_image {
+            decision.clone()
+        } else {
+            anchor(
+                &prepared.setup,
+                &scenario,
+                &schedule(&decisions),
+                i,
+                decision,
+            )?
+        };
+        decisions.push(decode(&scenario, i, &decision)?);
+        anchored.push(decision);
+    }
+    let baseline = execute(&prepared.setup, Schedule::empty())?;
+    let run = execute(&prepared.setup, schedule(&decisions))?;
+    let verdicts = verdicts(&prepared.setup, &baseline, &run, &anchored)?;
+    let mut differences = Vec::new();
+    if verdicts != trace.verdicts {
+        let words = |verdicts: &[Verdict]| match verdicts {
+            [] => "clean".to_owned(),
+            _ => verdicts
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+                .join("; "),
+        };
+        differences.push(format!(
+            "recorded verdict: {}; this run: {}",
+            words(&trace.verdicts),
+            words(&verdicts)
+        ));
+    }
+    let digest = run.digest.to_string();
+    if same_image && digest != trace.digest {
+        differences.push(format!(
+            "recorded digest {}; this run: {digest}",
+            trace.digest
+        ));
+    }
+    Ok(Replay {
+        reanchored: !same_image,
+        differences,
+        run,
+        verdicts,
+    })
+}
+
+/// A decision of a trace that was made with another image, at the boundary that its semantic point
+/// names in this one.
+fn anchor(
+    setup: &Setup,
+    scenario: &Scenario,
+    before: &Schedule,
+    position: usize,
+    decision: &trace::Decision,
+) -> Result<trace::Decision, ReplayError> {
+    let stale = |why: String| ReplayError::Stale {
+        number: position + 1,
+        why,
+    };
+    let words = decision
+        .semantic
+        .as_deref()
+        .ok_or_else(|| stale("it has no semantic point".to_owned()))?;
+    let point = parse_semantic(words, scenario)
+        .ok_or_else(|| stale(format!("`{words}` is not a semantic point")))?;
+    let ordinal =
+        resolve(setup, scenario, before, &point).map_err(|error| stale(error.to_string()))?;
+    let mut anchored = decision.clone();
+    if let Kind::Late { occurs_at, .. } = &mut anchored.kind {
+        // As many boundaries earlier as it was.
+        *occurs_at = ordinal.saturating_sub(decision.ordinal.saturating_sub(*occurs_at));
+    }
+    anchored.ordinal = ordinal;
+    Ok(anchored)
+}
+
+/// `before write A.dup_count hit 1 in target`, as [`semantic_point`] writes it.
+fn parse_semantic(words: &str, scenario: &Scenario) -> Option<Point> {
+    let (side, rest) = words.split_once(' ')?;
+    let side = match side {
+        "before" => Side::Before,
+        "after" => Side::After,
+        _ => return None,
+    };
+    let (access, rest) = rest.rsplit_once(" hit ")?;
+    let (hit, step) = match rest.split_once(" in ") {
+        Some((hit, step)) => (hit, Some(step.to_owned())),
+        None => (rest, None),
+    };
+    Some(Point::Semantic {
+        side,
+        access: Access::parse(access, |name| scenario.event(name).is_some()).ok()?,
+        hit: hit.parse().ok()?,
+        step,
+        cpu: None,
+    })
+}
+
+fn decode(
+    scenario: &Scenario,
+    position: usize,
+    decision: &trace::Decision,
+) -> Result<(Ordinal, Decision), ReplayError> {
+    let code = |event: &String| {
+        scenario
+            .event(event)
+            .map(|event| event.attr().config)
+            .ok_or_else(|| ReplayError::Event {
+                number: position + 1,
+                event: event.clone(),
+            })
+    };
+    Ok(match &decision.kind {
+        Kind::Pmi(event) => (decision.ordinal, Decision::Pmi { code: code(event)? }),
+        Kind::Late { event, occurs_at } => (
+            *occurs_at,
+            Decision::LatePmi {
+                code: code(event)?,
+                recognised_at: decision.ordinal,
+            },
+        ),
+        Kind::External => (decision.ordinal, Decision::ExternalNmi),
+        Kind::Tick => (decision.ordinal, Decision::Tick),
+    })
+}
