@@ -39,7 +39,10 @@ impl Exit {
             "a limit was reached, or the run proves nothing (vacuous)",
         ),
         (4, "nothing selected"),
-        (5, "the trace does not parse, or its decisions cannot be found in this guest image"),
+        (
+            5,
+            "the trace does not parse, or its decisions cannot be found in this guest image",
+        ),
         (101, "a bug of pmusim itself"),
         (130, "interrupted; what was found is printed"),
     ];
