@@ -41,6 +41,8 @@ pub struct Uop {
     /// A load whose address is a base register and a small displacement: four cycles when the base
     /// comes from a load.
     pub simple_address: bool,
+    /// A load of a vector instruction: forwarded data takes a cycle more.
+    pub vector: bool,
 }
 
 /// Uops that take one issue slot.
@@ -201,15 +203,7 @@ impl<'t> Lowering<'t> {
             branch: instruction.flow_control() != iced_x86::FlowControl::Next
                 && instruction.flow_control() != iced_x86::FlowControl::Interrupt,
             fuses: false,
-            serializing: matches!(
-                instruction.mnemonic(),
-                Mnemonic::Lfence
-                    | Mnemonic::Cpuid
-                    | Mnemonic::Mfence
-                    | Mnemonic::Pause
-                    | Mnemonic::Rdtsc
-                    | Mnemonic::Rdtscp
-            ),
+            serializing: matches!(instruction.mnemonic(), Mnemonic::Lfence | Mnemonic::Cpuid),
             interval: form.interval,
             entries: Vec::new(),
             uops: Vec::new(),

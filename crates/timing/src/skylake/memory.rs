@@ -9,6 +9,7 @@ pub const STORES: usize = 56;
 /// Cycles from the dispatch of a store-address uop to the address, of a store-data uop to the data.
 const ADDRESS_READY: u64 = 5;
 const DATA_READY: u64 = 1;
+const PAGE: u64 = 4096;
 /// A load that finds the data that many cycles after its dispatch takes it as if from the cache.
 const IN_TIME: u64 = 3;
 /// A load that was too early gets the data that many cycles after it is there (calibrated).
@@ -26,6 +27,8 @@ struct Store {
     address_at: Option<u64>,
     data_at: Option<u64>,
     retired: bool,
+    /// Cycles its translation holds up the commit.
+    translation: u64,
     /// Loads that wait for it: (uop, first cycle of its data from the cache, forwarding cycles).
     waiting: Vec<Waiting>,
 }
@@ -37,6 +40,7 @@ struct Waiting {
     dispatched: u64,
     earliest: u64,
     blocked: bool,
+    vector: bool,
 }
 
 /// How a load depends on a store.
@@ -57,12 +61,25 @@ pub enum Found {
     Later,
 }
 
+/// Bytes from `from` to `to`; an access may go over the end of its page to the next one, which in
+/// the place where addresses are offsets into one page is its beginning.
+fn distance(from: Address, to: Address) -> u64 {
+    let bytes = to.physical.wrapping_sub(from.physical);
+    if from.physical < PAGE && to.physical < PAGE {
+        bytes % PAGE
+    } else {
+        bytes
+    }
+}
+
 /// The store buffer.
 #[derive(Debug, Default)]
 pub struct StoreBuffer {
     stores: VecDeque<Store>,
     /// Number of the oldest.
     oldest: u64,
+    /// First cycle in which the next store may go to the cache.
+    commit_from: u64,
 }
 
 impl StoreBuffer {
@@ -80,6 +97,7 @@ impl StoreBuffer {
             address_at: None,
             data_at: None,
             retired: false,
+            translation: 0,
             waiting: Vec::new(),
         });
         self.oldest + self.stores.len() as u64 - 1
@@ -89,8 +107,8 @@ impl StoreBuffer {
     #[must_use]
     pub fn depends(&self, address: Address, size: u64) -> Option<Dependence> {
         for (i, store) in self.stores.iter().enumerate().rev() {
-            let start = address.physical.wrapping_sub(store.address.physical);
-            let behind = store.address.physical.wrapping_sub(address.physical);
+            let start = distance(store.address, address);
+            let behind = distance(address, store.address);
             if start < store.size || behind < size {
                 let inside = start < store.size && start + size <= store.size;
                 // Forwarding compares the addresses the program sees.
@@ -110,7 +128,14 @@ impl StoreBuffer {
     }
 
     /// A load that is dispatched now asks its store; `earliest` is when the cache would have it.
-    pub fn ask(&mut self, load: u32, dependence: Dependence, now: u64, earliest: u64) -> Found {
+    pub fn ask(
+        &mut self,
+        load: u32,
+        dependence: Dependence,
+        now: u64,
+        earliest: u64,
+        vector: bool,
+    ) -> Found {
         let Some(store) = self.get(dependence.store) else {
             return Found::At(earliest);
         };
@@ -119,6 +144,7 @@ impl StoreBuffer {
             dispatched: now,
             earliest,
             blocked: dependence.blocked,
+            vector,
         };
         if !dependence.blocked
             && let (Some(a), Some(d)) = (store.address_at, store.data_at)
@@ -145,6 +171,14 @@ impl StoreBuffer {
         }
     }
 
+    /// The page of a store was not in the first-level TLB: its commit waits that long (blocks whose
+    /// stores walk through new pages were measured to lose the whole cost for each page).
+    pub fn missed(&mut self, number: u64, cycles: u64) {
+        if let Some(store) = self.get(number) {
+            store.translation = cycles;
+        }
+    }
+
     /// The instruction of a store retired.
     pub fn retire(&mut self, number: u64) {
         if let Some(store) = self.get(number) {
@@ -154,7 +188,14 @@ impl StoreBuffer {
 
     /// One store a cycle goes to the cache; loads that waited for that go to `out`.
     pub fn cycle(&mut self, now: u64, out: &mut Vec<(u32, u64)>) {
-        if self.stores.front().is_some_and(|s| s.retired)
+        if let Some(front) = self.stores.front_mut()
+            && front.retired
+            && front.translation > 0
+        {
+            self.commit_from = now + std::mem::take(&mut front.translation);
+        }
+        if now >= self.commit_from
+            && self.stores.front().is_some_and(|s| s.retired)
             && let Some(store) = self.stores.pop_front()
         {
             self.oldest += 1;
@@ -171,7 +212,7 @@ impl Waiting {
         if ready <= self.dispatched + IN_TIME {
             self.earliest
         } else {
-            self.earliest.max(ready + FORWARD)
+            self.earliest.max(ready + FORWARD + u64::from(self.vector))
         }
     }
 }

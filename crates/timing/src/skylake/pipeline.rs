@@ -197,7 +197,7 @@ impl<'a> Pipeline<'a> {
                 let fast = u64::from(uop.simple_address && flight.chases);
                 let address = self.trace[flight.instruction as usize].memory[usize::from(n) % 2];
                 if !flight.translated
-                    && let Lookup::Again(at) = self.tlb.access(address.linear, now)
+                    && let Lookup::Again { at, .. } = self.tlb.access(address.linear, now)
                 {
                     self.again(flight, at);
                     return;
@@ -205,7 +205,7 @@ impl<'a> Pipeline<'a> {
                 let earliest = now + u64::from(cycles) - fast;
                 match flight.dependence {
                     None => self.finish_load(flight, earliest),
-                    Some(d) => match self.stores.ask(flight.number, d, now, earliest) {
+                    Some(d) => match self.stores.ask(flight.number, d, now, earliest, uop.vector) {
                         Found::At(at) => self.finish_load(flight, at),
                         Found::Later => {}
                     },
@@ -214,8 +214,11 @@ impl<'a> Pipeline<'a> {
             Kind::StoreAddress(n) => {
                 let address = self.trace[flight.instruction as usize].memory[usize::from(n) % 2];
                 if !flight.translated
-                    && let Lookup::Again(at) = self.tlb.access(address.linear, now)
+                    && let Lookup::Again { at, first } = self.tlb.access(address.linear, now)
                 {
+                    if first {
+                        self.stores.missed(flight.store, at - now);
+                    }
                     self.again(flight, at);
                     return;
                 }

@@ -44,7 +44,12 @@ pub enum Lookup {
     /// The translation.
     Hit,
     /// It comes in that cycle: the access has to be dispatched again then.
-    Again(u64),
+    Again {
+        /// The cycle.
+        at: u64,
+        /// This access is the first to miss the page.
+        first: bool,
+    },
 }
 
 /// Both levels.
@@ -87,7 +92,10 @@ impl Tlb {
             }
             self.filling.retain(|&(_, at)| at > now);
             let coming = self.filling.iter().find(|f| f.0 == page);
-            return coming.map_or(Lookup::Hit, |f| Lookup::Again(f.1));
+            return coming.map_or(Lookup::Hit, |f| Lookup::Again {
+                at: f.1,
+                first: false,
+            });
         }
         let cost = if self.second.touch(page) {
             SECOND_LEVEL
@@ -95,6 +103,9 @@ impl Tlb {
             WALK
         };
         self.filling.push((page, now + cost));
-        Lookup::Again(now + cost)
+        Lookup::Again {
+            at: now + cost,
+            first: true,
+        }
     }
 }

@@ -56,13 +56,17 @@ fn latency_from(form: &Form, input: Option<u8>) -> Option<u16> {
         .max()
 }
 
-/// Cycles of a load by what it loads into: LLVM's 5 general, 6 XMM (5 scalar), 7 YMM.
-fn load_cycles(instruction: &Instruction, size: u16) -> u16 {
-    let vector = (0..instruction.op_count()).any(|i| {
+/// Has the instruction a vector register operand?
+fn vector(instruction: &Instruction) -> bool {
+    (0..instruction.op_count()).any(|i| {
         instruction.op_kind(i) == OpKind::Register
             && instruction.op_register(i).is_vector_register()
-    });
-    match (vector, size) {
+    })
+}
+
+/// Cycles of a load by what it loads into: LLVM's 5 general, 6 XMM (5 scalar), 7 YMM.
+fn load_cycles(instruction: &Instruction, size: u16) -> u16 {
+    match (vector(instruction), size) {
         (true, 9..=16) => 6,
         (true, 17..) => 7,
         _ => LOAD_CYCLES,
@@ -132,6 +136,7 @@ pub(super) fn uops(
             outputs: if n == 0 { outputs } else { Vec::new() },
             divider: 0,
             simple_address: simple,
+            vector: vector(instruction),
         });
     }
     let mut inputs = flow.inputs.clone();
@@ -170,6 +175,7 @@ pub(super) fn uops(
             outputs: Vec::new(),
             divider: 0,
             simple_address: false,
+            vector: false,
         });
         lowered.uops.push(Uop {
             kind: operand.map_or(Kind::Compute, Kind::StoreData),
@@ -178,6 +184,7 @@ pub(super) fn uops(
             outputs: Vec::new(),
             divider: 0,
             simple_address: false,
+            vector: false,
         });
     }
 }
@@ -240,6 +247,7 @@ fn chain(
             outputs: Vec::new(),
             divider: 0,
             simple_address: false,
+            vector: false,
         });
         let j = j as u16;
         if j > 0 && j < stages {
