@@ -19,6 +19,8 @@ use std::fmt;
 const START: u64 = 0x1df;
 /// Copies of the longer run.
 const COPIES: usize = 200;
+/// Cycles an instruction may take on average.
+const MOST_CYCLES: u64 = 2000;
 /// The published values are that much below the steady state, at every size.
 const OFFSET: f64 = 2.0;
 
@@ -31,6 +33,8 @@ pub enum Refusal {
     NotHex,
     /// No instruction at this byte.
     Undecodable(usize),
+    /// More cycles than any instruction explains: a fault of the model.
+    TooLong,
     /// The table has no such form.
     NoForm(String),
 }
@@ -39,6 +43,7 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("empty block"),
+            Self::TooLong => f.write_str("the model does not come to an end"),
             Self::NotHex => f.write_str("not hexadecimal"),
             Self::Undecodable(at) => write!(f, "no instruction at byte {at}"),
             Self::NoForm(text) => write!(f, "no timing for: {text}"),
@@ -93,7 +98,9 @@ pub fn predict(table: &Table, block: &[u8]) -> Result<f64, Refusal> {
     let trace = trace(&instructions, &code);
     let mut pipeline = Pipeline::new(&code, &trace);
     pipeline.warm(super::functional::STACK);
-    pipeline.run();
+    if !pipeline.run(MOST_CYCLES * trace.len() as u64) {
+        return Err(Refusal::TooLong);
+    }
     let end = |copies: usize| pipeline.retired[copies * code.len() - 1];
     let cycles = (end(COPIES) - end(COPIES / 2)) as f64;
     Ok((cycles - OFFSET).max(cycles / 2.0))

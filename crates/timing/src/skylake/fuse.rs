@@ -18,7 +18,7 @@ pub(super) fn entries(lowered: &mut Lowered, form: &Form, instruction: &Instruct
     let uops = &lowered.uops;
     let mut groups: Vec<Slot> = (0..uops.len())
         .map(|i| Slot {
-            uops: vec![i as u8],
+            uops: vec![i as u16],
         })
         .collect();
     let is = |g: &Slot, f: fn(&Kind) -> bool| g.uops.iter().any(|&u| f(&uops[usize::from(u)].kind));

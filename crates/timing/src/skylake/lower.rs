@@ -49,7 +49,7 @@ pub struct Uop {
 #[derive(Debug, Clone, Default)]
 pub struct Slot {
     /// Indices into [`Lowered::uops`].
-    pub uops: Vec<u8>,
+    pub uops: Vec<u16>,
 }
 
 /// One entry of the instruction decode queue: one slot, or more when it is un-laminated.

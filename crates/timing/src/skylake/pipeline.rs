@@ -110,11 +110,15 @@ impl<'a> Pipeline<'a> {
         }
     }
 
-    /// Runs until everything has retired.
-    pub fn run(&mut self) {
+    /// Runs until everything has retired; false if that takes more cycles than `most`.
+    pub fn run(&mut self, most: u64) -> bool {
         while self.retired.len() < self.trace.len() {
+            if self.now > most {
+                return false;
+            }
             self.cycle();
         }
+        true
     }
 
     fn cycle(&mut self) {
@@ -155,7 +159,7 @@ impl<'a> Pipeline<'a> {
             let free = self.divider_free;
             let code = self.code;
             let divider = |f: &Flight| {
-                if f.uop == u8::MAX {
+                if f.uop == u16::MAX {
                     return 0;
                 }
                 code[f.code as usize].uops[usize::from(f.uop)].divider
@@ -182,7 +186,7 @@ impl<'a> Pipeline<'a> {
 
     fn execute(&mut self, flight: &Flight) {
         let now = self.now;
-        if flight.uop == u8::MAX {
+        if flight.uop == u16::MAX {
             self.finish(flight, now, now + 1);
             return;
         }
@@ -386,7 +390,7 @@ impl<'a> Pipeline<'a> {
             store: u64::MAX,
         });
         let port = self.ports.choose(allowed, used);
-        let flight = Flight::new(0, u8::MAX, instruction as u32, slot, port);
+        let flight = Flight::new(0, u16::MAX, instruction as u32, slot, port);
         let number = self.scheduler.issue(flight, inputs, self.now);
         let value = Value {
             uop: number,
@@ -399,7 +403,7 @@ impl<'a> Pipeline<'a> {
         &mut self,
         executed: &Executed,
         lowered: &Lowered,
-        uops: &[u8],
+        uops: &[u16],
         instruction: usize,
         last: bool,
         used: u32,
@@ -420,7 +424,7 @@ impl<'a> Pipeline<'a> {
         {
             let inputs = [self.rename.read(m.from)];
             let port = self.ports.choose(m.ports, used);
-            let flight = Flight::new(executed.code, u8::MAX, instruction as u32, number, port);
+            let flight = Flight::new(executed.code, u16::MAX, instruction as u32, number, port);
             let uop = self.scheduler.issue(flight, &inputs, self.now);
             self.rename.write(m.to, Value { uop, cycles: 1 }, false);
             slot.pending += 1;

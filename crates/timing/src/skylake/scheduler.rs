@@ -25,8 +25,8 @@ pub struct Flight {
     pub number: u32,
     /// Index of the lowered instruction and of the uop in it.
     pub code: u32,
-    /// See `code`; `u8::MAX` for uops that rename inserted.
-    pub uop: u8,
+    /// See `code`; `u16::MAX` for uops that rename inserted.
+    pub uop: u16,
     /// Instruction in the trace.
     pub instruction: u32,
     /// Reorder buffer slot.
@@ -52,7 +52,7 @@ pub struct Flight {
 impl Flight {
     /// A uop of an instruction; the scheduler fills in the rest.
     #[must_use]
-    pub const fn new(code: u32, uop: u8, instruction: u32, slot: u64, port: u8) -> Self {
+    pub const fn new(code: u32, uop: u16, instruction: u32, slot: u64, port: u8) -> Self {
         Self {
             number: 0,
             code,
