@@ -171,8 +171,7 @@ impl StoreBuffer {
         }
     }
 
-    /// The page of a store was not in the first-level TLB: its commit waits that long (blocks whose
-    /// stores walk through new pages were measured to lose the whole cost for each page).
+    /// The page of a store was not in the first-level TLB, and its commit waits that long.
     pub fn missed(&mut self, number: u64, cycles: u64) {
         if let Some(store) = self.get(number) {
             store.translation = cycles;
