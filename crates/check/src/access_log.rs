@@ -51,6 +51,16 @@ impl AccessLog {
         }
         out
     }
+
+    fn enter_kernel(&mut self, view: &View<'_>) {
+        if let Some(step) = view.core.step {
+            if self.kernel.len() <= step {
+                self.kernel.resize(step + 1, None);
+            }
+            let now = view.core.ordinal;
+            self.kernel[step].get_or_insert((now, now));
+        }
+    }
 }
 
 impl Observer for AccessLog {
@@ -63,12 +73,13 @@ impl Observer for AccessLog {
     }
 
     fn syscall(&mut self, view: &View<'_>) {
-        if let Some(step) = view.core.step {
-            if self.kernel.len() <= step {
-                self.kernel.resize(step + 1, None);
-            }
-            let now = view.core.ordinal;
-            self.kernel[step].get_or_insert((now, now));
+        self.enter_kernel(view);
+    }
+
+    fn leave_user(&mut self, view: &View<'_>) {
+        // A tick enters the kernel by an interrupt.
+        if view.core.nmi.is_none() {
+            self.enter_kernel(view);
         }
     }
 

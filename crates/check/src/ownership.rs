@@ -4,7 +4,9 @@
 //! `x86_perf_event_update` reads whatever counter the event's index names; on an event that is not
 //! running there, that is somebody else's value (x86-pmu reference, section 11). It shows in the
 //! cmpxchg on `hw.prev_count`; the driver's table says who holds the counter. `x86_pmu_stop` clears
-//! the table before its last update, which is no violation.
+//! the table before its last update, which is no violation. Nor is an update of an event that an
+//! overflow has stopped (throttled, or at its event limit): it keeps its counter, though nobody
+//! stands in the table for it, until it is started again or taken off.
 
 use std::collections::BTreeSet;
 
@@ -58,7 +60,8 @@ impl Ownership {
             "hw.prev_count"
                 if read_modify_write
                     && self.stopping[frame] != Some(access.object)
-                    && !self.holds_counter(view, access.object) =>
+                    && !self.holds_counter(view, access.object)
+                    && !self.keeps_counter(view, access.object) =>
             {
                 Some(self.violation(view, access))
             }
@@ -118,6 +121,17 @@ impl Ownership {
         view.mem
             .read_u64(events + view.cpu as u64 * stride + idx * 8)
             .ok()
+    }
+
+    /// Whether `object` was stopped without a last update, by an overflow, and its counter is still
+    /// nobody else's. An NMI in the middle of `x86_pmu_stop` finds the same two things true; that
+    /// event is on its way off the PMU.
+    fn keeps_counter(&mut self, view: &View<'_>, object: ObjectId) -> bool {
+        let leaving = view.core.nmi.is_some() && self.stopping[0] == Some(object);
+        let idx = view.field(object, "hw.idx").unwrap_or(0) as i32;
+        !leaving
+            && view.field(object, "hw.state") == Some(STOPPED)
+            && self.holder(view, idx) == Some(0)
     }
 
     fn violation(&mut self, view: &View<'_>, access: &ObjectAccess) -> Violation {
