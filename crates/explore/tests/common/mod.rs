@@ -5,7 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use explore::{
-    KnownFindings, Plan, Prepared, Progress, execute, judge_run, judge_sweep, prepare, sweep,
+    KnownFindings, Plan, Prepared, Progress, Verdict, execute, injections, judge_run, judge_sweep,
+    prepare, sweep,
 };
 use machine::Schedule;
 use scenario::{Diagnostics, Library, Resolved, Scenario, Source};
@@ -75,6 +76,11 @@ pub(crate) fn scenario_files() -> Vec<PathBuf> {
     found
 }
 
+/// The text of a shipped scenario.
+pub(crate) fn text_of(name: &str) -> String {
+    std::fs::read_to_string(configs().join("scenarios").join(name)).unwrap()
+}
+
 impl Shipped {
     pub(crate) fn load(path: &Path) -> Self {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -121,19 +127,31 @@ impl Shipped {
         sweep(&prepared.setup, plan, &Progress::default()).unwrap()
     }
 
+    /// The injections of the file.
+    pub(crate) fn injected(&self, prepared: &Prepared) -> Schedule {
+        let decisions = injections(&prepared.setup, &self.scenario).unwrap();
+        Schedule::new(decisions.into_iter().map(|(at, d)| (0, at, d)).collect())
+    }
+
     /// Mismatches in words, and the reasons of known findings that were met.
     pub(crate) fn judge(&self, scheduler: &str) -> (Vec<String>, Vec<String>) {
         let expect = &self.scenario.expect[scheduler];
-        let verdict = if self.scenario.sweep.is_some() {
+        let mut verdict = Verdict::default();
+        if self.scenario.sweep.is_some() {
             let sweep = self.sweep(scheduler, 2);
             let list = known();
             let known = KnownFindings::new(&list, &self.resolved.schedulers[scheduler], &sweep);
-            judge_sweep(expect, &sweep, &known)
-        } else {
+            verdict = judge_sweep(expect, &sweep, &known);
+        }
+        if self.scenario.sweep.is_none() || !self.scenario.inject.is_empty() {
             let prepared = self.prepare(scheduler);
-            let run = execute(&prepared.setup, Schedule::empty()).unwrap();
-            judge_run(expect, &run, None)
-        };
+            let baseline = execute(&prepared.setup, Schedule::empty()).unwrap();
+            let injected = (!self.scenario.inject.is_empty())
+                .then(|| execute(&prepared.setup, self.injected(&prepared)).unwrap());
+            let run = judge_run(expect, &baseline, injected.as_ref());
+            verdict.mismatches.extend(run.mismatches);
+            verdict.vacuous |= injected.is_some_and(|run| run.sampled == 0);
+        }
         let mut words: Vec<String> = verdict.mismatches.iter().map(ToString::to_string).collect();
         if verdict.vacuous {
             words.push("nothing was sampled".to_owned());
