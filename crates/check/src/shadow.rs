@@ -136,7 +136,8 @@ impl Shadow {
         let ideal = self.events.get(&object)?;
         let resetting = self
             .call
-            .is_some_and(|call| call.resets(view, object, ideal));
+            .and_then(|call| call.reset_target(view))
+            .is_some_and(|(target, arg)| self.addressed(target, arg).contains(&object));
         let most = ideal.now(view);
         let least = if ideal.exact {
             most
@@ -374,15 +375,11 @@ impl Shadow {
 }
 
 impl Call {
-    fn resets(self, view: &View<'_>, object: ObjectId, ideal: &Ideal) -> bool {
-        if self.number != syscall::IOCTL || self.args[1] != syscall::IOC_RESET {
-            return false;
-        }
-        let Some(target) = view.objects.by_fd(self.args[0]) else {
-            return false;
-        };
-        let group = self.args[2] & syscall::IOC_FLAG_GROUP != 0;
-        target == object || (group && (ideal.leader == Some(target) || ideal.leader.is_some()))
+    /// The event that this call resets, and its argument.
+    fn reset_target(self, view: &View<'_>) -> Option<(ObjectId, u64)> {
+        let resets = self.number == syscall::IOCTL && self.args[1] == syscall::IOC_RESET;
+        let target = resets.then(|| view.objects.by_fd(self.args[0]))??;
+        Some((target, self.args[2]))
     }
 }
 

@@ -50,3 +50,22 @@ fn findings_of_mainline() -> Vec<String> {
     }
     failures
 }
+
+#[test]
+fn an_expectation_that_nothing_meets_is_a_mismatch_without_any_nmi_too() {
+    let text = r#"
+format = 1
+title = "one event, read once"
+machine = "skylake"
+event = [{ id = "A", kind = "instructions", exclude_kernel = true }]
+[[cpu]]
+program = [{ open = "A" }, { work = 100 }, { read = "A" }]
+[expect.none]
+violates = [{ oracle = "count", event = "A" }]
+"#;
+    let (mismatches, _) = Shipped::parse("x.toml", text.to_owned()).judge("none");
+    assert_eq!(
+        mismatches,
+        ["expected in line 9, but did not occur: count of A"]
+    );
+}
