@@ -77,6 +77,7 @@ impl Target {
         let image = Image::raw(BASE, IMAGE).expect("the image has bytes");
         let hardware = Hardware {
             pmu: pmu_config(),
+            skid: 0,
             skid_max: 0,
             max_samples_per_tick: 1,
         };

@@ -51,6 +51,28 @@ fn registers_base_and_memory() {
 }
 
 #[test]
+fn the_machine_decides_which_counters_there_are() {
+    // mov ecx, C0010200H; xor edx, edx; mov eax, 4300C0H (instructions, both rings); wrmsr; nop; nop;
+    // inc ecx; rdmsr; hlt
+    let amd = [
+        0xb9, 0x00, 0x02, 0x01, 0xc0, 0x31, 0xd2, 0xb8, 0xc0, 0x00, 0x43, 0x00, 0x0f, 0x30, 0x90,
+        0x90, 0xff, 0xc1, 0x0f, 0x32, 0xf4,
+    ];
+    let (status, report) = exec(&amd, &["--machine", "zen4"]);
+    assert_eq!(
+        (status, &report["rax"]),
+        (0, &"0x3".into()),
+        "two NOPs and the INC"
+    );
+    let (status, report) = exec(&amd, &["--machine", "skylake"]);
+    assert_eq!((status, &report["stop"]), (1, &"exception".into()));
+    // mov ecx, IA32_A_PMC7; rdmsr; hlt
+    let eighth = [0xb9, 0xc8, 0x04, 0, 0, 0x0f, 0x32, 0xf4];
+    assert_eq!(exec(&eighth, &["--machine", "icelake"]).0, 0);
+    assert_eq!(exec(&eighth, &["--machine", "skylake"]).0, 1);
+}
+
+#[test]
 fn a_division_by_zero_has_no_handler() {
     // xor edx, edx; xor ecx, ecx; div ecx; hlt
     let (status, report) = exec(&[0x31, 0xd2, 0x31, 0xc9, 0xf7, 0xf1, 0xf4], &[]);

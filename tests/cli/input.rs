@@ -92,6 +92,8 @@ fn schedulers_and_machines_that_do_not_exist() {
     run(&["run", p4, "--scheduler", "dleta"]).fails(2, &["E0302", "did you mean `delta`"]);
     run(&["sweep", p4, "--scheduler", "../v10"]).fails(2, &["no scheduler"]);
     run(&["run", p4, "--machine", "skylack"]).fails(2, &["did you mean `skylake`"]);
+    run(&["run", p4, "--machine", "zen4"]).fails(2, &["cannot run on machine zen4", "AMD"]);
+    run(&["sweep", p4, "--machine", "zen4"]).fails(2, &["cannot run on machine zen4"]);
     let (_folder, path) = file("a.toml", scenario(false, "[expect.v1O]\nviolates = []\n"));
     run(&["run", &path]).fails(2, &["E0302", "a.toml:", "did you mean `v10`"]);
 }

@@ -3,7 +3,7 @@
 
 use abi::rows::Row;
 use report::{ListItem, ListReport};
-use scenario::{Machine, Scheduler};
+use scenario::{Machine, Scheduler, Vendor};
 
 use crate::args::{ListArgs, What};
 use crate::configs::{Configs, Kind, relative};
@@ -123,10 +123,28 @@ fn named(configs: &Configs, kind: Kind) -> Vec<ListItem> {
 
 fn about_machine(machine: &Machine) -> String {
     let pmu = &machine.pmu;
-    format!(
-        "perfmon version {}: {} general counters of {} bits, {} fixed of {}",
-        pmu.version, pmu.gp_counters, pmu.gp_width, pmu.fixed_counters, pmu.fixed_width
-    )
+    let general = format!("{} counters of {} bits", pmu.gp_counters, pmu.gp_width);
+    match machine.vendor {
+        Vendor::Amd => {
+            let kind = match (pmu.version, pmu.core_extension) {
+                (2, _) => "PerfMonV2",
+                (_, true) => "extended core counters",
+                (_, false) => "legacy counters",
+            };
+            format!("AMD, {kind}: {general}; no guest, `exec` only")
+        }
+        Vendor::Intel => {
+            let fixed = u32::from(pmu.fixed_counters).max(pmu.fixed_bitmap.count_ones());
+            let guest = match machine.guest_refusal() {
+                Some(_) => "; no guest, `exec` only",
+                None => "",
+            };
+            format!(
+                "Intel, perfmon version {}: {general}, {fixed} fixed of {}{guest}",
+                pmu.version, pmu.fixed_width
+            )
+        }
+    }
 }
 
 /// The version that most functions are of, and the rows that differ from it.

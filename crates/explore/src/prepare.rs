@@ -6,7 +6,7 @@ use std::sync::Arc;
 use abi::syscall::Attr;
 use image::Image;
 use machine::Hardware;
-use scenario::{NmiSource, PmuSpec, Scenario, Scheduler};
+use scenario::{NmiSource, PmuSpec, Scenario, Scheduler, Vendor};
 
 use crate::assemble::{AssembleError, assemble, specs};
 use crate::setup::Setup;
@@ -25,6 +25,16 @@ pub enum PrepareError {
         name: String,
         /// What is wrong with its bank.
         error: pmu::ConfigError,
+    },
+    /// The guest kernel has no driver for the machine's counters.
+    #[error(
+        "the guest kernel cannot run on machine {name}: {reason}; its driver is Intel's, for version 2 and later"
+    )]
+    NoGuest {
+        /// Name of the machine.
+        name: String,
+        /// What the driver misses.
+        reason: String,
     },
     /// More than one CPU: refused until interleaving exists.
     #[error("the scenario has {0} CPUs; this version runs one")]
@@ -53,6 +63,10 @@ pub fn prepare(
     if scenario.programs.len() > 1 {
         return Err(PrepareError::Cpus(scenario.programs.len()));
     }
+    if let Some(reason) = machine.guest_refusal() {
+        let name = machine.name.clone();
+        return Err(PrepareError::NoGuest { name, reason });
+    }
     let hardware = hardware(machine)?;
     let sweep = scenario.sweep.as_ref().and_then(|sweep| {
         let (_, step) = scenario.labelled(&sweep.step)?;
@@ -75,32 +89,59 @@ pub fn prepare(
 /// # Errors
 /// Its bank cannot exist.
 pub fn hardware(machine: &scenario::Machine) -> Result<Hardware, PrepareError> {
-    let PmuSpec {
-        version,
-        gp_counters,
-        gp_width,
-        fixed_counters,
-        fixed_width,
-        full_width_writes,
-    } = machine.pmu;
-    let pmu = pmu::Config {
-        version,
-        gp_counters,
-        gp_width,
-        fixed_counters,
-        fixed_width,
-        full_width_writes,
-        ..pmu::Config::default()
-    };
+    let pmu = bank(machine.vendor, &machine.pmu);
     pmu.validate().map_err(|error| PrepareError::Pmu {
         name: machine.name.clone(),
         error,
     })?;
     Ok(Hardware {
         pmu,
+        skid: machine.skid,
         skid_max: machine.skid_max,
         max_samples_per_tick: machine.max_samples_per_tick,
     })
+}
+
+fn bank(vendor: Vendor, spec: &PmuSpec) -> pmu::Config {
+    let PmuSpec {
+        version,
+        gp_counters,
+        gp_width,
+        fixed_counters,
+        fixed_width,
+        fixed_bitmap,
+        full_width_writes,
+        any_thread_deprecated,
+        missing_events,
+        freeze_while_smm,
+        tsx,
+        slots_per_cycle,
+        gp_ref_divider,
+        core_extension,
+        freeze_on_pmi,
+    } = *spec;
+    pmu::Config {
+        vendor: match vendor {
+            Vendor::Intel => pmu::Vendor::Intel,
+            Vendor::Amd => pmu::Vendor::Amd,
+        },
+        version,
+        gp_counters,
+        gp_width,
+        fixed_counters,
+        fixed_width,
+        fixed_bitmap,
+        full_width_writes,
+        any_thread_deprecated,
+        unavailable_events: missing_events,
+        freeze_while_smm,
+        tsx,
+        slots_per_cycle,
+        gp_ref_divider,
+        core_extension,
+        freeze_on_pmi,
+        per_instruction: pmu::Rates::UNIT,
+    }
 }
 
 /// The code that an injector counts, or the other source that a file names.

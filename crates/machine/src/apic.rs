@@ -36,15 +36,18 @@ pub(crate) enum Pmi {
 #[derive(Debug, Clone)]
 pub struct Apic {
     id: u32,
+    /// Delivering a PMI sets LVTPC's mask bit: Intel does, AMD does not.
+    masks_lvtpc: bool,
     lvtpc: u64,
     requested: [u64; 4],
     in_service: [u64; 4],
 }
 
 impl Apic {
-    pub(crate) fn new(id: u32) -> Self {
+    pub(crate) fn new(id: u32, masks_lvtpc: bool) -> Self {
         Self {
             id,
+            masks_lvtpc,
             lvtpc: LVTPC_MASKED,
             requested: [0; 4],
             in_service: [0; 4],
@@ -79,12 +82,14 @@ impl Apic {
         Some(())
     }
 
-    /// A counter with its interrupt bit set overflowed. Delivery sets the mask bit (Intel).
+    /// A counter with its interrupt bit set overflowed. Delivery sets the mask bit on Intel.
     pub(crate) fn pmi(&mut self) -> Pmi {
         if self.lvtpc & LVTPC_MASKED != 0 {
             return Pmi::Dropped;
         }
-        self.lvtpc |= LVTPC_MASKED;
+        if self.masks_lvtpc {
+            self.lvtpc |= LVTPC_MASKED;
+        }
         if self.lvtpc & DELIVERY_MODE == MODE_NMI {
             Pmi::Nmi
         } else {
@@ -141,7 +146,7 @@ mod tests {
 
     #[test]
     fn a_pmi_masks_the_entry_until_the_handler_writes_it() {
-        let mut apic = Apic::new(0);
+        let mut apic = Apic::new(0, true);
         assert_eq!(apic.pmi(), Pmi::Dropped, "masked after reset");
         apic.write(X2APIC_LVTPC, LVTPC_NMI).unwrap();
         assert_eq!(apic.pmi(), Pmi::Nmi);
@@ -153,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_lower_class_waits_for_end_of_interrupt() {
-        let mut apic = Apic::new(0);
+        let mut apic = Apic::new(0, true);
         apic.request(0xec);
         apic.accept(0xec);
         apic.request(0x41);
@@ -168,7 +173,7 @@ mod tests {
 
     #[test]
     fn reserved_bits_and_unknown_registers_are_refused() {
-        let mut apic = Apic::new(0);
+        let mut apic = Apic::new(0, true);
         assert_eq!(apic.write(X2APIC_LVTPC, 1 << 32), None);
         assert_eq!(apic.write(X2APIC_EOI, 1), None);
         assert_eq!(apic.write(0x899, 0), None);

@@ -39,10 +39,11 @@ pub struct Core {
 
 impl Core {
     pub(crate) fn new(cpu: Cpu, pmu: Pmu, id: u32) -> Self {
+        let masks_lvtpc = pmu.config().pmi_masks_lvtpc();
         Self {
             cpu,
             pmu,
-            apic: Apic::new(id),
+            apic: Apic::new(id, masks_lvtpc),
             ordinal: 0,
             nmi: None,
             step: None,

@@ -25,6 +25,8 @@ use crate::program::Program;
 pub struct Hardware {
     /// The PMC bank of each CPU.
     pub pmu: pmu::Config,
+    /// Boundaries from an overflow that nobody injected to its PMI; 0: the next boundary.
+    pub skid: u32,
     /// Instructions that a PMI may be late, at most.
     pub skid_max: u32,
     /// Samples of one event per tick before the guest throttles it.
@@ -77,6 +79,8 @@ pub struct Machine {
     pub(crate) cores: Vec<Core>,
     pub(crate) objects: Objects,
     pub(crate) cpuid: Cpuid,
+    /// Boundaries from an overflow to its PMI.
+    pub(crate) skid: u64,
     pub(crate) calls: Vec<RawCall>,
     /// The WRMSR of the instruction that has just retired.
     pub(crate) wrote: Option<(u32, u64)>,
@@ -216,7 +220,8 @@ impl Machine {
             cache: DecodeCache::new(),
             cores,
             objects: Objects::new(layout),
-            cpuid: Cpuid::new(hardware.pmu.cpuid_0a()),
+            cpuid: Cpuid::new(&hardware.pmu),
+            skid: hardware.skid.into(),
             calls: Vec::new(),
             wrote: None,
             console: Vec::new(),

@@ -61,13 +61,18 @@ impl Machine {
                 continue;
             }
             let core = &mut self.cores[CPU];
-            if core.pmi_at == Some(now) {
+            if core.pmi_at.is_some_and(|at| at <= now) {
                 core.pmi_at = None;
                 core.request_pmi();
             }
             let totals = core.totals();
             if core.pmu.settle(&totals) {
-                core.request_pmi();
+                if self.skid == 0 {
+                    core.request_pmi();
+                } else {
+                    // Overflows while a PMI is on its way share it.
+                    core.pmi_at.get_or_insert(now + self.skid);
+                }
             }
             match self.deliver_pending(CPU, observer) {
                 Ok(true) => continue,

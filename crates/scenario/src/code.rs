@@ -73,6 +73,10 @@ codes! {
     BaseCycle = "E0303",
     /// The name in a file is not the one it is found by.
     NameMismatch = "E0304",
+    /// Parts of a counter bank that do not go together.
+    Bank = "E0305",
+    /// A machine that the guest kernel cannot run on.
+    NoGuest = "E0306",
     /// A known finding without the place it is about.
     NoPlace = "E0401",
 }

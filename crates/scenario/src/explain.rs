@@ -94,6 +94,15 @@ impl Code {
                 "The key `name` and the name of the file must agree, because scenarios and traces \
                  refer to the name."
             }
+            Self::Bank => {
+                "The parts of a machine's `[pmu]` do not go together: no processor has such a \
+                 counter bank. Some parts came with a later version, some are the other vendor's."
+            }
+            Self::NoGuest => {
+                "A scenario runs the guest kernel, and the guest's driver is the kernel's for \
+                 Intel's architectural performance monitoring, version 2 and later. Other machines \
+                 serve `pmusim exec`."
+            }
             Self::NoPlace => {
                 "A known finding is matched by where it happens, never by its symptom: it needs \
                  `window` or `place`."

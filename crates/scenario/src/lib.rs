@@ -15,6 +15,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod bank;
 mod check;
 mod code;
 mod coupling;
@@ -37,6 +38,7 @@ pub mod schema;
 mod suggest;
 mod walk;
 
+pub use bank::PmuSpec;
 pub use code::Code;
 pub use coupling::{COUPLINGS, Coupling};
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Source};
@@ -44,7 +46,7 @@ pub use event::{Event, EventKind, OnOverflow, ReadFormat, TaskTarget};
 pub use expect::{CausePattern, Expect, Oracle, Window};
 pub use known::{Known, Reach, ReadGuard, parse_known};
 pub use library::{Library, Resolved, Texts, machine_by_name, resolve, scheduler_by_name};
-pub use machine::{Machine, PmuSpec, Timing, Vendor, parse_machine};
+pub use machine::{Machine, Timing, Vendor, parse_machine};
 pub use parse::parse_scenario;
 pub use point::{Access, AccessKind, Point, Side};
 pub use program::{Op, Program, Step, SwitchTarget};

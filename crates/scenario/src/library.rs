@@ -78,6 +78,15 @@ pub fn resolve(
         Some(scenario.machine_span.clone()),
     );
     let machine = machine.map_err(|e| errors.extend(e.into_list())).ok();
+    if let Some(reason) = machine.as_ref().and_then(Machine::guest_refusal) {
+        let message = format!("the guest kernel cannot run on `{}`", scenario.machine);
+        let help = "the guest's driver is Intel's, for version 2 and later: choose such a machine";
+        errors.push(
+            Diagnostic::new(Arc::clone(&from), Code::NoGuest, message)
+                .label(scenario.machine_span.clone(), reason)
+                .help(help.to_owned()),
+        );
+    }
     let mut schedulers = BTreeMap::new();
     for name in scenario.expect.keys() {
         let span = scenario.expect_spans.get(name).cloned();

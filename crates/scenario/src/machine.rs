@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Machine files: what the simulated processor is.
+//! Machine files: what the simulated processor is. The counter bank's part stands in
+//! [`crate::bank`].
 
 use crate::{
-    Diagnostics, Source,
+    Diagnostics, PmuSpec, Source,
+    bank::pmu,
     walk::{Cx, Table},
 };
 
@@ -11,6 +13,8 @@ use crate::{
 pub enum Vendor {
     /// Intel architectural performance monitoring.
     Intel,
+    /// AMD core performance counters.
+    Amd,
 }
 
 /// What a retired instruction costs.
@@ -18,23 +22,6 @@ pub enum Vendor {
 pub enum Timing {
     /// One cycle each.
     Unit,
-}
-
-/// The counter bank (SDM vol. 3B, chapter 20; CPUID leaf 0AH).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PmuSpec {
-    /// Architectural version, 2 to 5.
-    pub version: u8,
-    /// General-purpose counters.
-    pub gp_counters: u8,
-    /// Their width in bits.
-    pub gp_width: u8,
-    /// Fixed-function counters.
-    pub fixed_counters: u8,
-    /// Their width in bits.
-    pub fixed_width: u8,
-    /// `IA32_PERF_CAPABILITIES.FW_WRITE`: the IA32_A_PMCx addresses write the whole width.
-    pub full_width_writes: bool,
 }
 
 /// A machine.
@@ -46,6 +33,8 @@ pub struct Machine {
     pub vendor: Vendor,
     /// The timing model.
     pub timing: Timing,
+    /// Boundaries from an overflow that nobody injected to its PMI; 0: the next boundary.
+    pub skid: u32,
     /// Instructions that a late PMI may land behind its overflow.
     pub skid_max: u32,
     /// Samples of one event per tick before it is throttled.
@@ -54,8 +43,33 @@ pub struct Machine {
     pub pmu: PmuSpec,
 }
 
+impl Machine {
+    /// Why the guest kernel cannot run on this machine, if it cannot: its driver is the kernel's
+    /// for Intel's architectural performance monitoring, which relies on the global registers.
+    #[must_use]
+    pub fn guest_refusal(&self) -> Option<String> {
+        match (self.vendor, self.pmu.version) {
+            (Vendor::Amd, _) => Some("its counters are AMD's".to_owned()),
+            (Vendor::Intel, 0) => Some("it has no counters".to_owned()),
+            (Vendor::Intel, 1) => {
+                Some("version 1 has neither GLOBAL_CTRL nor GLOBAL_STATUS".to_owned())
+            }
+            (Vendor::Intel, _) => None,
+        }
+    }
+}
+
 pub(crate) const TOP: &[&str] = &[
     "format",
+    "name",
+    "vendor",
+    "timing",
+    "skid",
+    "skid_max",
+    "max_samples_per_tick",
+    "pmu",
+];
+const REQUIRED: &[&str] = &[
     "name",
     "vendor",
     "timing",
@@ -63,15 +77,7 @@ pub(crate) const TOP: &[&str] = &[
     "max_samples_per_tick",
     "pmu",
 ];
-pub(crate) const PMU: &[&str] = &[
-    "version",
-    "gp_counters",
-    "gp_width",
-    "fixed_counters",
-    "fixed_width",
-    "full_width_writes",
-];
-pub(crate) const VENDORS: &[&str] = &["intel"];
+pub(crate) const VENDORS: &[&str] = &["intel", "amd"];
 pub(crate) const TIMINGS: &[&str] = &["unit"];
 
 /// Reads a machine file.
@@ -91,52 +97,32 @@ fn read(top: &Table<'_>) -> Option<Machine> {
     if !cx.format(top) {
         return None;
     }
-    let pmu = top.get("pmu").map(|value| pmu(top, value));
-    cx.missing_at_top(top, &TOP[1..]);
+    let vendor = top
+        .get("vendor")
+        .and_then(|v| cx.word(v, "vendor", VENDORS))
+        .map(|at| [Vendor::Intel, Vendor::Amd][at]);
+    // With a vendor that is wrong, the bank is judged as the more common one.
+    let pmu = top
+        .get("pmu")
+        .map(|value| pmu(top, value, vendor.unwrap_or(Vendor::Intel)));
+    cx.missing_at_top(top, REQUIRED);
     let name = top
         .string("name")
         .filter(|name| cx.file_name(name, "a machine"));
-    let vendor = top
-        .get("vendor")
-        .and_then(|v| cx.word(v, "vendor", VENDORS));
     let timing = top
         .get("timing")
         .and_then(|v| cx.word(v, "timing", TIMINGS));
+    let skid = top.number("skid", (0, 10_000), 0);
     let skid_max = top.number("skid_max", (0, 10_000), 0);
     let samples = top.number("max_samples_per_tick", (1, u64::MAX), 1);
-    vendor?;
     timing?;
     Some(Machine {
         name: name?.into_inner(),
-        vendor: Vendor::Intel,
+        vendor: vendor?,
         timing: Timing::Unit,
+        skid: u32::try_from(skid?).ok()?,
         skid_max: u32::try_from(skid_max?).ok()?,
         max_samples_per_tick: samples?,
         pmu: pmu??,
-    })
-}
-
-fn pmu<'a>(top: &Table<'a>, value: crate::walk::Value<'a>) -> Option<PmuSpec> {
-    let table = Table::new(top.cx, value, "`[pmu]`", PMU)?;
-    let small = |key, low, high| -> Option<u8> {
-        let number = table.require_number(key, (low, high));
-        number.and_then(|n| u8::try_from(n).ok())
-    };
-    // Version 1 has no global control, which the driver port relies on.
-    let version = small("version", 2, 5);
-    // The select MSRs leave room for 8; fixed counters are named in CPUID as 0 to 4 at most here.
-    let gp_counters = small("gp_counters", 1, 8);
-    let gp_width = small("gp_width", 32, 64);
-    let fixed_counters = small("fixed_counters", 0, 4);
-    let fixed_width = small("fixed_width", 32, 64);
-    let full = table.require("full_width_writes");
-    let full = full.and_then(|v| top.cx.boolean(v, "`full_width_writes`"));
-    Some(PmuSpec {
-        version: version?,
-        gp_counters: gp_counters?,
-        gp_width: gp_width?,
-        fixed_counters: fixed_counters?,
-        fixed_width: fixed_width?,
-        full_width_writes: full?,
     })
 }

@@ -201,6 +201,9 @@ shapes! {
         vendor: VendorWord,
         /// What a retired instruction costs.
         timing: TimingWord,
+        /// Boundaries from an overflow to its PMI. Default: 0, the next boundary.
+        #[schemars(range(min = 0, max = 10_000))]
+        skid: Option<u32>,
         /// Instructions that a late PMI may land behind its overflow.
         skid_max: u32,
         /// Samples of one event per tick before it is throttled.
@@ -210,25 +213,47 @@ shapes! {
         pmu: PmuShape,
     }
 
-    /// The counter bank, as CPUID leaf 0AH and IA32_PERF_CAPABILITIES describe it.
+    /// The counter bank. Intel: as CPUID leaf 0AH and IA32_PERF_CAPABILITIES describe it. AMD:
+    /// `kind`, `gp_counters`, `gp_width` and `freeze_on_pmi`.
     struct PmuShape {
-        /// Version of architectural performance monitoring.
-        #[schemars(range(min = 2, max = 5))]
-        version: u8,
+        /// Intel: version of architectural performance monitoring; 0: no counters.
+        #[schemars(range(min = 0, max = 5))]
+        version: Option<u8>,
         /// General-purpose counters.
-        #[schemars(range(min = 1, max = 8))]
-        gp_counters: u8,
+        #[schemars(range(min = 0, max = 8))]
+        gp_counters: Option<u8>,
         /// Their width in bits.
         #[schemars(range(min = 32, max = 64))]
         gp_width: u8,
-        /// Fixed-function counters.
-        #[schemars(range(min = 0, max = 4))]
-        fixed_counters: u8,
-        /// Their width in bits.
+        /// Intel: fixed-function counters, numbered from 0.
+        #[schemars(range(min = 0, max = 16))]
+        fixed_counters: Option<u8>,
+        /// Intel: their width in bits.
         #[schemars(range(min = 32, max = 64))]
-        fixed_width: u8,
-        /// The IA32_A_PMCx addresses write the whole width.
-        full_width_writes: bool,
+        fixed_width: Option<u8>,
+        /// Intel, version 5: fixed-function counters by bit (CPUID.0AH:ECX). Default: 0.
+        #[schemars(range(min = 0, max = 0xffff))]
+        fixed_bitmap: Option<u32>,
+        /// Intel: the IA32_A_PMCx addresses write the whole width.
+        full_width_writes: Option<bool>,
+        /// Intel, version 5: the ANY bits are reserved. Default: false.
+        any_thread_deprecated: Option<bool>,
+        /// Intel: architectural events that CPUID reports as not available. Default: none.
+        missing_events: Option<Vec<ArchitecturalWord>>,
+        /// Intel: IA32_DEBUGCTL[14] exists. Default: false.
+        freeze_while_smm: Option<bool>,
+        /// Intel, version 3: the select bits IN_TX and IN_TXCP are accepted. Default: false.
+        tsx: Option<bool>,
+        /// Intel: top-down slots in a cycle. Default: 4.
+        #[schemars(range(min = 1, max = 16))]
+        slots_per_cycle: Option<u8>,
+        /// Intel: reference cycles for one occurrence of the event 3CH/01H. Default: 1.
+        #[schemars(range(min = 1))]
+        gp_ref_divider: Option<u32>,
+        /// AMD: generation of the core counters.
+        kind: Option<CountersWord>,
+        /// AMD, perfmon-v2: DEBUGCTL can freeze the counters on a PMI. Default: false.
+        freeze_on_pmi: Option<bool>,
     }
 
     /// A scheduler: which version of each sharing function the guest runs.
@@ -366,6 +391,38 @@ words! {
     enum VendorWord {
         /// Intel architectural performance monitoring.
         Intel = "intel",
+        /// AMD core performance counters. The guest kernel does not run on them.
+        Amd = "amd",
+    }
+
+    /// A generation of AMD's core counters.
+    enum CountersWord {
+        /// Four counters at C0010000H (K7).
+        Legacy = "legacy",
+        /// Core counters at C0010200H (PerfCtrExtCore).
+        Extended = "extended",
+        /// The same with global control and status (PerfMonV2).
+        PerfMonV2 = "perfmon-v2",
+    }
+
+    /// An architectural event.
+    enum ArchitecturalWord {
+        /// Event 0.
+        Cycles = "cycles",
+        /// Event 1.
+        Instructions = "instructions",
+        /// Event 2.
+        RefCycles = "ref-cycles",
+        /// Event 3.
+        LlcReferences = "llc-references",
+        /// Event 4.
+        LlcMisses = "llc-misses",
+        /// Event 5.
+        Branches = "branches",
+        /// Event 6.
+        BranchMisses = "branch-misses",
+        /// Event 7, from version 5 on.
+        Slots = "slots",
     }
 
     /// A timing model.

@@ -2,7 +2,7 @@
 //! The derived shapes agree with what is read.
 
 use super::*;
-use crate::{Op, known, machine, parse, parse_event, parse_expect, parse_point, scheduler};
+use crate::{Op, bank, known, machine, parse, parse_event, parse_expect, parse_point, scheduler};
 
 fn keys(kind: Kind, definition: Option<&str>) -> Vec<String> {
     let schema: serde_json::Value = serde_json::from_str(&kind.schema()).unwrap();
@@ -40,7 +40,7 @@ fn keys_agree() {
     assert_eq!(scenario(Some("PointShape")), sorted(parse_point::POINT));
     assert_eq!(scenario(Some("ExactShape")), sorted(parse_point::EXACT));
     assert_eq!(keys(Kind::Machine, None), sorted(machine::TOP));
-    assert_eq!(keys(Kind::Machine, Some("PmuShape")), sorted(machine::PMU));
+    assert_eq!(keys(Kind::Machine, Some("PmuShape")), sorted(bank::KEYS));
     assert_eq!(keys(Kind::Scheduler, None), sorted(scheduler::TOP));
     assert_eq!(keys(Kind::Known, None), sorted(known::TOP));
     assert_eq!(keys(Kind::Known, Some("KnownShape")), sorted(known::KEYS));
@@ -86,4 +86,6 @@ fn words_agree() {
     );
     assert_eq!(words(Kind::Machine, "VendorWord"), machine::VENDORS);
     assert_eq!(words(Kind::Machine, "TimingWord"), machine::TIMINGS);
+    assert_eq!(words(Kind::Machine, "CountersWord"), bank::KINDS);
+    assert_eq!(words(Kind::Machine, "ArchitecturalWord"), bank::EVENTS);
 }
