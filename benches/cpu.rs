@@ -5,13 +5,12 @@
 
 #[path = "support/guest.rs"]
 mod guest;
-#[allow(dead_code, reason = "the sweep is for the other bench")]
-#[path = "support/target.rs"]
-mod target;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
-use target::{Target, Work};
+use explore::flat::{Flat, Work};
+
+static IMAGE: &[u8] = include_bytes!("data/target.bin");
 
 fn loops(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("cpu");
@@ -19,9 +18,9 @@ fn loops(criterion: &mut Criterion) {
         ("long_kern", Work::Kern, 200),
         ("long_alu", Work::Alu, 50_000),
     ] {
-        let mut target = Target::new();
+        let mut target = Flat::new(IMAGE).expect("the image is good");
         let snapshot = target.snapshot();
-        let instructions = target.work(work, turns);
+        let instructions = target.work(work, turns).expect("it comes back");
         group.throughput(Throughput::Elements(instructions));
         group.bench_function(name, |bencher| {
             bencher.iter(|| {

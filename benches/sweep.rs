@@ -6,24 +6,23 @@
 #[allow(dead_code, reason = "the plain run is for the other bench")]
 #[path = "support/guest.rs"]
 mod guest;
-#[allow(dead_code, reason = "the loops are for the other bench")]
-#[path = "support/target.rs"]
-mod target;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use explore::flat::Flat;
 use explore::{Plan, Progress};
 
-use target::Target;
+static IMAGE: &[u8] = include_bytes!("data/target.bin");
 
 /// Every how many boundaries of the benchmark image.
 const STRIDE: u64 = 8;
 
 fn image(criterion: &mut Criterion) {
-    let mut target = Target::new();
+    let mut target = Flat::new(IMAGE).expect("the image is good");
+    let mut sweep = || target.sweep(STRIDE).expect("it comes back");
     let mut group = criterion.benchmark_group("sweep");
-    group.throughput(Throughput::Elements(target.sweep(STRIDE).executions));
+    group.throughput(Throughput::Elements(sweep().executions));
     group.sample_size(10);
-    group.bench_function("target", |bencher| bencher.iter(|| target.sweep(STRIDE)));
+    group.bench_function("target", |bencher| bencher.iter(&mut sweep));
     group.finish();
 }
 

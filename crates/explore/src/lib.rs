@@ -9,6 +9,7 @@
 pub mod assemble;
 mod execute;
 mod findings;
+pub mod flat;
 mod inject;
 mod known;
 mod prepare;
