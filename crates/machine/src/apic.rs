@@ -70,7 +70,9 @@ impl Apic {
     /// WRMSR; `None` for a value or register that the APIC refuses.
     pub(crate) fn write(&mut self, msr: u32, value: u64) -> Option<()> {
         match msr {
-            X2APIC_LVTPC if value & !LVTPC_WRITABLE == 0 => self.lvtpc = value,
+            X2APIC_LVTPC if value & !LVTPC_WRITABLE == 0 && deliverable(value) => {
+                self.lvtpc = value;
+            }
             X2APIC_EOI if value == 0 => self.end_of_interrupt(),
             SELF_IPI if value < 256 => self.request(value as u8),
             X2APIC_ICR if value & DELIVERY_MODE == 0 && value & SHORTHAND_SELF != 0 => {
@@ -132,6 +134,11 @@ impl Apic {
     }
 }
 
+/// Fixed and NMI; SMI, INIT and external interrupts have nobody to go to here.
+fn deliverable(lvt: u64) -> bool {
+    matches!(lvt & DELIVERY_MODE, 0 | MODE_NMI)
+}
+
 fn highest(bits: &[u64; 4]) -> Option<u8> {
     (0..4u8)
         .rev()
@@ -154,6 +161,33 @@ mod tests {
         assert_eq!(apic.read(X2APIC_LVTPC), Some(LVTPC_NMI | LVTPC_MASKED));
         apic.write(X2APIC_LVTPC, LVTPC_NMI).unwrap();
         assert_eq!(apic.pmi(), Pmi::Nmi);
+    }
+
+    #[test]
+    fn amd_does_not_mask() {
+        let mut apic = Apic::new(0, false);
+        apic.write(X2APIC_LVTPC, LVTPC_NMI).unwrap();
+        assert_eq!((apic.pmi(), apic.pmi()), (Pmi::Nmi, Pmi::Nmi));
+        assert_eq!(apic.read(X2APIC_LVTPC), Some(LVTPC_NMI));
+    }
+
+    #[test]
+    fn fixed_delivery_requests_the_vector_and_masks() {
+        let mut apic = Apic::new(0, true);
+        apic.write(X2APIC_LVTPC, 0xe3).unwrap();
+        assert_eq!(apic.pmi(), Pmi::Fixed);
+        assert_eq!(apic.deliverable(), Some(0xe3));
+        assert_eq!(apic.read(X2APIC_LVTPC), Some(0xe3 | LVTPC_MASKED));
+        assert_eq!(apic.pmi(), Pmi::Dropped);
+    }
+
+    #[test]
+    fn other_delivery_modes_are_refused() {
+        let mut apic = Apic::new(0, true);
+        for mode in [1, 2, 3, 5, 6, 7] {
+            assert_eq!(apic.write(X2APIC_LVTPC, mode << 8), None);
+        }
+        assert_eq!(apic.read(X2APIC_LVTPC), Some(LVTPC_MASKED), "unchanged");
     }
 
     #[test]

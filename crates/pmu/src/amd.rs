@@ -24,6 +24,11 @@ const CORE_SELECT0: u32 = 0xc001_0200;
 /// `PerfCntrGlobalStatus`, then `...GlobalCtl`, `...GlobalStatusClr`, `...GlobalStatusSet`.
 const GLOBAL_STATUS: u32 = 0xc000_0300;
 
+/// `LsDispatch` (PMC 029H) with the unit mask for loads; it counts what retires here.
+const LOADS: u64 = 0x0129;
+/// The same for stores.
+const STORES: u64 = 0x0229;
+
 /// Host-only and guest-only. With either set and SVM off (there is no SVM here) a counter stands
 /// still.
 const HOST_GUEST_ONLY: u64 = 3 << 40;
@@ -41,6 +46,8 @@ pub(crate) fn event(select: u64) -> Event {
         (0, 0x00c0) => Event::Pulse(HwEvent::Instructions),
         (0, 0x00c2) => Event::Pulse(HwEvent::Branches),
         (0, 0x00c3) => Event::Pulse(HwEvent::BranchMisses),
+        (0, LOADS) => Event::Pulse(HwEvent::Loads),
+        (0, STORES) => Event::Pulse(HwEvent::Stores),
         (1, 0x0120) => Event::Reference(1),
         (0, code) => injector_event(code),
         _ => Event::Unknown,

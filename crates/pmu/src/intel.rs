@@ -12,6 +12,10 @@ use crate::latch::injector_event;
 use crate::overflow::{ASCI, COND_CHGD, CTR_FRZ, DS_BUFFER, LBR_FRZ, TOPA_PMI, UNCORE};
 use crate::threshold::Event;
 
+/// `MEM_INST_RETIRED.ALL_LOADS` (Skylake and later; before, `MEM_UOPS_RETIRED.ALL_LOADS`).
+pub(crate) const ALL_LOADS: u64 = 0x81d0;
+/// `MEM_INST_RETIRED.ALL_STORES`.
+pub(crate) const ALL_STORES: u64 = 0x82d0;
 /// Architectural event 7, top-down slots.
 const SLOTS: u64 = 0x01a4;
 /// PERFEVTSEL bits of every version: event, umask, USR, OS, EDGE, PC, INT, EN, INV, CMASK.
@@ -32,6 +36,9 @@ pub(crate) fn event(config: &Config, code: u64) -> Event {
         sel::BRANCHES => (5, Event::Pulse(HwEvent::Branches)),
         sel::BRANCH_MISSES => (6, Event::Pulse(HwEvent::BranchMisses)),
         SLOTS => (7, Event::Level(config.slots_per_cycle)),
+        // No architectural events: every bank has them.
+        ALL_LOADS => return Event::Pulse(HwEvent::Loads),
+        ALL_STORES => return Event::Pulse(HwEvent::Stores),
         _ => return injector_event(code),
     };
     let available =

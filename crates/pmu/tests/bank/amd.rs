@@ -75,6 +75,8 @@ fn events_are_amds_own() {
         (0xc0, HwEvent::Instructions),
         (0xc2, HwEvent::Branches),
         (0xc3, HwEvent::BranchMisses),
+        (0x129, HwEvent::Loads),
+        (0x229, HwEvent::Stores),
         (1 << 32 | 0x120, HwEvent::RefCycles),
     ];
     for (code, event) in table {
@@ -120,6 +122,71 @@ fn perfmon_v2_has_global_control_and_status() {
     bench.wr(0xc000_0301, 0);
     bench.retire(Ring::User, 3);
     assert_eq!(bench.rd(0xc001_0203), 3);
+}
+
+#[test]
+fn freezing_on_a_pmi_sets_status_bits_where_it_exists() {
+    const LBRS: u64 = 1 << 11;
+    const PERFMON: u64 = 1 << 12;
+    for (debugctl, int, status, second) in [
+        (LBRS | PERFMON | 1, INT, 1 | 3 << 58, 1),
+        (LBRS, INT, 1 | 1 << 58, 3),
+        (PERFMON, INT, 1 | 1 << 59, 1),
+        (LBRS | PERFMON, 0, 1, 3),
+    ] {
+        let mut bench = Bench::new(amd(2));
+        bench.wr(0x1d9, debugctl);
+        bench.wr(0xc001_0201, TOP48);
+        bench.wr(0xc001_0200, 0xc0 | USR | EN | int);
+        bench.wr(0xc001_0202, 0xc0 | USR | EN);
+        bench.retire(Ring::User, 3);
+        assert_eq!(
+            (bench.rd(0xc000_0300), bench.rd(0xc001_0203)),
+            (status, second)
+        );
+        assert_eq!(
+            (bench.rd(0x1d9), bench.rd(0xc000_0301)),
+            (debugctl, 0x3f),
+            "neither LBR nor GlobalCtl is cleared"
+        );
+    }
+    let mut without = Bench::new(Config {
+        freeze_on_pmi: false,
+        ..amd(2)
+    });
+    without.faults(0x1d9, LBRS);
+    without.faults(0x1d9, PERFMON);
+    without.wr(0xc000_0303, u64::MAX);
+    assert_eq!(without.rd(0xc000_0300), 0x3f, "no freeze bits to set");
+}
+
+#[test]
+fn there_is_no_any_bit_and_pin_control_is_dropped() {
+    for version in [1, 2] {
+        let mut bench = Bench::new(amd(version));
+        bench.wr(0xc001_0200, 0xc0 | 1 << 21 | 1 << 19 | USR | EN);
+        assert_eq!(bench.rd(0xc001_0200), 0xc0 | USR | EN);
+        bench.retire(Ring::User, 2);
+        assert_eq!(bench.rd(0xc001_0201), 2);
+    }
+}
+
+#[test]
+fn cmask_inv_and_edge_are_as_intels() {
+    for (bits, expected) in [
+        (1 << 24, 3),
+        (2 << 24, 0),
+        (1 << 24 | 1 << 23, 7),
+        (1 << 18, 3),
+    ] {
+        let mut bench = Bench::new(amd(2));
+        bench.wr(0xc001_0200, 0xc0 | USR | EN | bits);
+        bench.happen(
+            Ring::User,
+            &[(HwEvent::Instructions, 3), (HwEvent::Cycles, 10)],
+        );
+        assert_eq!(bench.rd(0xc001_0201), expected, "{bits:#x}");
+    }
 }
 
 #[test]

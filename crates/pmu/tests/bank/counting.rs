@@ -70,6 +70,24 @@ fn the_architectural_events() {
 }
 
 #[test]
+fn loads_and_stores_are_events_of_every_version() {
+    for version in 1..=5 {
+        let mut bench = Bench::new(Config {
+            unavailable_events: 0xff,
+            ..intel(version)
+        });
+        bench.wr(0x186, 0x81d0 | USR | EN);
+        bench.wr(0x187, 0x82d0 | USR | EN);
+        bench.happen(Ring::User, &[(HwEvent::Loads, 3), (HwEvent::Stores, 5)]);
+        bench.happen(Ring::Kernel, &[(HwEvent::Loads, 70), (HwEvent::Stores, 90)]);
+        assert_eq!((bench.rd(0xc1), bench.rd(0xc2)), (3, 5), "v{version}");
+        bench.wr(0x186, 0x83d0 | USR | EN);
+        bench.happen(Ring::User, &[(HwEvent::Loads, 3), (HwEvent::Stores, 5)]);
+        assert_eq!(bench.rd(0xc1), 3, "ANY of both is not an event here");
+    }
+}
+
+#[test]
 fn slots_exist_from_version_5() {
     for (version, expected) in [(4, 0), (5, 15)] {
         let mut bench = Bench::new(Config {
@@ -259,6 +277,8 @@ fn headroom_respects_what_an_instruction_may_add() {
         (0x3c, 100),
         (0x13c, 50),
         (0x2e | 0x4f00, 3),
+        (0x81d0, 3),
+        (0x82d0, 3),
         (0x01a4, 500),
     ] {
         let mut bench = Bench::new(config);

@@ -25,7 +25,13 @@ fn armed(config: Config, debugctl: u64, int: u64) -> Bench {
 
 #[test]
 fn legacy_freeze_clears_global_ctrl() {
-    let mut bench = armed(intel(3), FREEZE_PERFMON | FREEZE_LBRS | LBR, INT);
+    for version in [2, 3] {
+        legacy(intel(version));
+    }
+}
+
+fn legacy(config: Config) {
+    let mut bench = armed(config, FREEZE_PERFMON | FREEZE_LBRS | LBR, INT);
     assert_eq!((bench.rd(0x38f), bench.rd(0x38e), bench.pmis()), (0, 1, 1));
     assert_eq!(
         (bench.rd(0xc1), bench.rd(0xc2)),
@@ -44,7 +50,13 @@ fn legacy_freeze_clears_global_ctrl() {
 
 #[test]
 fn streamlined_freeze_sets_status_and_resumes_when_cleared() {
-    let mut bench = armed(intel(4), FREEZE_PERFMON | FREEZE_LBRS | LBR, INT);
+    for version in [4, 5] {
+        streamlined(intel(version));
+    }
+}
+
+fn streamlined(config: Config) {
+    let mut bench = armed(config, FREEZE_PERFMON | FREEZE_LBRS | LBR, INT);
     assert_eq!(
         (bench.rd(0x38f), bench.rd(0x38e)),
         (0xf, 1 | CTR_FRZ | LBR_FRZ)
@@ -63,6 +75,43 @@ fn streamlined_freeze_sets_status_and_resumes_when_cleared() {
 fn lbrs_alone_freeze_nothing_else() {
     let mut bench = armed(intel(4), FREEZE_LBRS, INT);
     assert_eq!((bench.rd(0x38e), bench.rd(0xc2)), (1 | LBR_FRZ, 4));
+}
+
+#[test]
+fn legacy_lbrs_alone_clear_the_lbr_bit_alone() {
+    for version in [2, 3] {
+        let mut bench = armed(intel(version), FREEZE_LBRS | LBR, INT);
+        assert_eq!(
+            (bench.rd(0x1d9), bench.rd(0x38f), bench.rd(0xc2)),
+            (FREEZE_LBRS, 0xf, 4)
+        );
+    }
+}
+
+#[test]
+fn a_fixed_counter_freezes_too() {
+    for (version, ctrl, status) in [(3, 0, 0), (5, 0x1_0000_0003, CTR_FRZ)] {
+        let mut bench = Bench::new(intel(version));
+        bench.wr(0x1d9, FREEZE_PERFMON);
+        bench.wr(0x187, 0xc0 | USR | EN);
+        bench.wr(0x309, TOP48 - 1);
+        bench.wr(0x38d, 0xa);
+        bench.wr(0x38f, 0x1_0000_0003);
+        bench.retire(Ring::User, 5);
+        assert_eq!(
+            (bench.rd(0x38f), bench.rd(0x38e)),
+            (ctrl, 1 << 32 | status),
+            "v{version}"
+        );
+        assert_eq!((bench.rd(0x309), bench.rd(0xc2)), (0, 2), "v{version}");
+    }
+}
+
+#[test]
+fn a_frozen_wrmsr_still_writes() {
+    let mut bench = armed(intel(4), FREEZE_PERFMON, INT);
+    bench.wr(0x4c2, 77);
+    assert_eq!(bench.rd(0xc2), 77, "written, and nothing counted on top");
 }
 
 #[test]

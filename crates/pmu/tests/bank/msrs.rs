@@ -69,6 +69,7 @@ fn counters_beyond_the_last_do_not_exist() {
         0x4c5,
         0x30c,
         0x3f1,
+        0x3f2,
         0x600,
         0x329,
         0xc001_0200,
@@ -181,6 +182,62 @@ fn global_ctrl_takes_counters_only() {
 }
 
 #[test]
+fn version_5_leaves_gaps_where_the_bitmap_does() {
+    let mut bench = Bench::new(Config {
+        gp_counters: 8,
+        fixed_counters: 1,
+        fixed_bitmap: 0b1001,
+        ..intel(5)
+    });
+    assert_eq!(
+        bench.rd(0x38f),
+        0xff,
+        "no fixed counter is enabled at reset"
+    );
+    bench.wr(0x38f, 0x9_0000_00ff);
+    for bit in [8, 33, 34, 36] {
+        bench.faults(0x38f, 1 << bit);
+        bench.faults(0x390, 1 << bit);
+        bench.faults(0x391, 1 << bit);
+    }
+    bench.wr(0x38d, 0xf00f);
+    for bit in 4..12 {
+        bench.faults(0x38d, 1 << bit);
+    }
+    bench.absent(0x30a);
+    bench.absent(0x30b);
+    assert!(bench.rdpmc(0x4000_0003).is_ok() && bench.rdpmc(0x4000_0001).is_err());
+    assert!(bench.rdpmc(7).is_ok() && bench.rdpmc(8).is_err());
+}
+
+#[test]
+fn every_number_of_counters_ends_where_it_says() {
+    for n in 1..=8 {
+        let mut bench = Bench::new(Config {
+            gp_counters: n,
+            fixed_counters: n - 1,
+            ..intel(4)
+        });
+        for i in 0..8 {
+            for first in [0xc1, 0x4c1, 0x186] {
+                if i < u32::from(n) {
+                    bench.wr(first + i, 0);
+                } else {
+                    bench.absent(first + i);
+                }
+            }
+            if i < u32::from(n) - 1 {
+                bench.wr(0x309 + i, 0);
+            } else {
+                bench.absent(0x309 + i);
+            }
+        }
+        bench.faults(0x38f, 1 << n);
+        bench.faults(0x38f, 1 << (31 + n));
+    }
+}
+
+#[test]
 fn read_only_registers_fault_on_writes() {
     let mut bench = Bench::new(intel(4));
     for msr in [0x38e, 0x392, 0x345] {
@@ -252,6 +309,11 @@ fn debugctl_bits_by_version() {
     assert_eq!(v4.rd(0x1d9), 3 | 3 << 11);
     for bit in [2, 6, 7, 8, 13, 14, 15, 32, 63] {
         v4.faults(0x1d9, 1 << bit);
+    }
+    for version in [2, 3, 5] {
+        let mut bench = Bench::new(intel(version));
+        bench.wr(0x1d9, 3 | 3 << 11);
+        bench.faults(0x1d9, 1 << 14);
     }
     let mut smm = Bench::new(Config {
         freeze_while_smm: true,

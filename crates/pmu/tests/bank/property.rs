@@ -119,6 +119,10 @@ fn select_value() -> impl Strategy<Value = u64> + Clone {
         0xc4,
         0xc5,
         0x01a4,
+        0x81d0,
+        0x82d0,
+        0x129,
+        0x229,
         0x76,
         0xc2,
         0xc3,
@@ -179,7 +183,7 @@ fn control_value() -> impl Strategy<Value = u64> {
 }
 
 fn insn() -> impl Strategy<Value = Insn> {
-    (any::<bool>(), 1u64..=3, 0u64..=4, any::<[bool; 4]>()).prop_map(
+    (any::<bool>(), 1u64..=3, 0u64..=4, any::<[bool; 6]>()).prop_map(
         |(user, cycles, refs, bits)| Insn {
             user,
             cycles,
@@ -188,6 +192,8 @@ fn insn() -> impl Strategy<Value = Insn> {
             branch_miss: bits[1],
             llc: bits[2],
             llc_miss: bits[3],
+            load: bits[4],
+            store: bits[5],
         },
     )
 }
@@ -253,6 +259,8 @@ impl Pair {
             (HwEvent::BranchMisses, insn.branch_miss.into()),
             (HwEvent::LlcReferences, insn.llc.into()),
             (HwEvent::LlcMisses, insn.llc_miss.into()),
+            (HwEvent::Loads, insn.load.into()),
+            (HwEvent::Stores, insn.store.into()),
         ] {
             self.now.add(ring, event, n);
         }

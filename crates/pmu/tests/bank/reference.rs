@@ -18,6 +18,8 @@ pub(crate) struct Insn {
     pub(crate) branch_miss: bool,
     pub(crate) llc: bool,
     pub(crate) llc_miss: bool,
+    pub(crate) load: bool,
+    pub(crate) store: bool,
 }
 
 /// What a WRMSR is.
@@ -29,6 +31,8 @@ const WRMSR: Insn = Insn {
     branch_miss: false,
     llc: false,
     llc_miss: false,
+    load: false,
+    store: false,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,6 +71,8 @@ enum Code {
     BranchMisses,
     Llc,
     LlcMisses,
+    Loads,
+    Stores,
     Cycles,
     RefsScaled,
     Refs,
@@ -291,6 +297,8 @@ impl Reference {
                 (0, 0xc0) => Code::Instructions,
                 (0, 0xc2) => Code::Branches,
                 (0, 0xc3) => Code::BranchMisses,
+                (0, 0x129) => Code::Loads,
+                (0, 0x229) => Code::Stores,
                 (1, 0x120) => Code::Refs,
                 (0, _) => injector,
                 _ => Code::Never,
@@ -305,6 +313,8 @@ impl Reference {
             0x00c4 => (5, Code::Branches),
             0x00c5 => (6, Code::BranchMisses),
             0x01a4 if self.config.version == 5 => (7, Code::Slots),
+            0x81d0 => return Code::Loads,
+            0x82d0 => return Code::Stores,
             _ => return injector,
         };
         if self.config.unavailable_events >> index & 1 == 1 {
@@ -371,6 +381,8 @@ impl Reference {
             Code::BranchMisses => u64::from(last && insn.branch_miss),
             Code::Llc => u64::from(last && insn.llc),
             Code::LlcMisses => u64::from(last && insn.llc_miss),
+            Code::Loads => u64::from(last && insn.load),
+            Code::Stores => u64::from(last && insn.store),
             Code::Refs if last => insn.refs,
             Code::RefsScaled if last => {
                 let div = u64::from(self.config.gp_ref_divider);
