@@ -68,11 +68,25 @@ const ATTENTION: u64 = 1 << 63;
 
 /// CR0 after reset into long mode: PG, WP, NE, ET, MP, PE.
 const CR0_START: u64 = 0x8001_0033;
+/// CR0.EM.
+pub(crate) const CR0_EM: u64 = 1 << 2;
+/// CR0.TS.
+pub(crate) const CR0_TS: u64 = 1 << 3;
+/// MXCSR after reset: every exception masked, rounding to nearest.
+pub(crate) const MXCSR_START: u32 = 0x1f80;
+/// Bits of MXCSR that exist.
+pub(crate) const MXCSR_MASK: u32 = 0xffff;
+/// The x87 control word that FNINIT sets.
+pub(crate) const FCW_START: u16 = 0x37f;
 /// CR4.TSD.
 pub(crate) const CR4_TSD: u64 = 1 << 2;
 const CR4_PAE: u64 = 1 << 5;
 /// CR4.PCE.
 pub(crate) const CR4_PCE: u64 = 1 << 8;
+/// CR4.OSFXSR.
+pub(crate) const CR4_OSFXSR: u64 = 1 << 9;
+/// CR4.OSXMMEXCPT.
+pub(crate) const CR4_OSXMMEXCPT: u64 = 1 << 10;
 /// CR4.FSGSBASE.
 pub(crate) const CR4_FSGSBASE: u64 = 1 << 16;
 /// CR4 bits that may be set: VME to PCE, OSFXSR, OSXMMEXCPT, FSGSBASE.
@@ -157,6 +171,12 @@ pub struct Cpu {
     pub(crate) shadow: Shadow,
     /// A single-step trap is due before the next instruction.
     pub(crate) debug_trap: bool,
+    /// x87 control word. The rest of the x87 state does not exist.
+    pub fcw: u16,
+    /// MXCSR; must have no reserved bits set.
+    pub mxcsr: u32,
+    /// XMM0 to XMM15.
+    pub xmm: [u128; 16],
 }
 
 impl Default for Cpu {
@@ -222,6 +242,9 @@ impl Cpu {
             halted: false,
             shadow: Shadow::None,
             debug_trap: false,
+            fcw: FCW_START,
+            mxcsr: MXCSR_START,
+            xmm: [0; 16],
         }
     }
 

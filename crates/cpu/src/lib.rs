@@ -6,11 +6,12 @@
 //! into compact ops kept in a [`DecodeCache`]. [`deliver`] brings NMIs and interrupts.
 //!
 //! Absent on purpose: page walks (memory is an identity map with permissions), compatibility and
-//! real mode, segment limits, x87 and vector registers, and any knowledge of what counts events.
+//! real mode, segment limits, x87 arithmetic, MMX and AVX, and any knowledge of what counts events.
 //! An instruction that is not implemented ends in [`Step::Stop`]; it is never skipped.
 //!
 //! Map: `decode` turns bytes into an [`op`](mod@op), `exec` holds one function for each form,
-//! `cache` finds ops by address, `step` is the loop body, `event` delivers exceptions.
+//! `cache` finds ops by address, `step` is the loop body, `event` delivers exceptions, `float` is
+//! the arithmetic of SSE.
 #![deny(missing_docs)]
 #![deny(unsafe_code)]
 
@@ -22,6 +23,7 @@ mod decode;
 mod event;
 mod exec;
 pub mod flags;
+mod float;
 mod memory;
 mod op;
 #[allow(unsafe_code, reason = "the one file; it says why")]

@@ -75,7 +75,9 @@ pub(crate) const fn vector_name(vector: u8) -> &'static str {
         12 => "#SS (stack fault)",
         13 => "#GP (general protection)",
         14 => "#PF (page fault)",
+        16 => "#MF (x87 floating point)",
         17 => "#AC (alignment check)",
+        19 => "#XM (SIMD floating point)",
         _ => "interrupt",
     }
 }

@@ -53,7 +53,7 @@ impl Machine {
     }
 }
 
-/// General registers, rip, flags, segments, control registers, MSRs, blocking and shadow.
+/// General registers, rip, vectors, flags, segments, control registers, MSRs, blocking and shadow.
 fn architectural_words(cpu: &Cpu, out: &mut Vec<u64>) {
     out.extend(cpu.regs);
     out.extend([cpu.rip, cpu.rflags(), u64::from(cpu.cpl())]);
@@ -81,4 +81,10 @@ fn architectural_words(cpu: &Cpu, out: &mut Vec<u64>) {
             Shadow::MovSs => 2,
         },
     ]);
+    // Guests that never touch the vector state have the digest they had before it existed.
+    let start = Cpu::new();
+    if (cpu.xmm, cpu.mxcsr, cpu.fcw) != (start.xmm, start.mxcsr, start.fcw) {
+        out.extend([u64::from(cpu.mxcsr), u64::from(cpu.fcw)]);
+        out.extend(cpu.xmm.iter().flat_map(|v| [*v as u64, (v >> 64) as u64]));
+    }
 }

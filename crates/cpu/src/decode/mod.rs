@@ -5,6 +5,7 @@
 mod extra;
 mod integer;
 mod operands;
+mod sse;
 mod system;
 
 use crate::exec::{branch, misc};
@@ -74,6 +75,7 @@ pub(crate) fn decode(bytes: &[u8], rip: u64) -> Decoded {
             decoded.op = operands::fill(i);
             let run = integer::select(i, &mut decoded.op)
                 .or_else(|| extra::select(i, &mut decoded.op))
+                .or_else(|| sse::select(i, &mut decoded.op))
                 .or_else(|| system::select(i, &mut decoded.op));
             decoded.op.run = run.unwrap_or(misc::unimplemented);
         }

@@ -4,6 +4,7 @@
 use super::integer::wide;
 use super::operands::{Kind, kind, number, size};
 use crate::access::{D, Full, M, S};
+use crate::exec::sse::{control as fp, moves};
 use crate::exec::{branch, control, iret, misc, stack};
 use crate::op::{Handler, Op, request};
 use iced_x86::{Code, Instruction, Mnemonic as N, OpKind, Register};
@@ -111,6 +112,23 @@ pub(super) fn select(i: &Instruction, op: &mut Op) -> Option<Handler> {
             );
         }
         N::Rdpid => control::rdpid,
+        N::Ldmxcsr => fp::ldmxcsr,
+        N::Stmxcsr => fp::stmxcsr,
+        N::Fxsave | N::Fxsave64 => fp::fxsave,
+        N::Fxrstor | N::Fxrstor64 => fp::fxrstor,
+        N::Fninit => fp::fninit,
+        N::Fnclex => fp::fnclex,
+        N::Emms => fp::emms,
+        N::Wait => fp::fwait,
+        N::Fldcw => fp::fldcw::<M<Full>>,
+        N::Fnstcw => fp::fnstcw::<M<Full>>,
+        N::Fnstsw => match kind(i, 0, op) {
+            Kind::Reg => fp::fnstsw::<D>,
+            _ => fp::fnstsw::<M<Full>>,
+        },
+        N::Movnti if size(i, 0) == 4 => moves::movnti::<M<Full>, u32>,
+        N::Movnti => moves::movnti::<M<Full>, u64>,
+        N::Clflush => fp::clflush,
         N::Clac => control::ac::<false>,
         N::Stac => control::ac::<true>,
         N::Rdmsr => ask(op, request::RDMSR, misc::privileged_bus),

@@ -2,7 +2,7 @@
 //! Control and debug registers, descriptor tables, FS/GS base, INVLPG and their kin.
 
 use crate::access::{Mode, Place, Source, check_write, load, store};
-use crate::cpu::{CR4_ALLOWED, CR4_FSGSBASE, canonical};
+use crate::cpu::{CR0_TS, CR4_ALLOWED, CR4_FSGSBASE, canonical};
 use crate::flags;
 use crate::op::{Flow, Op, Outcome};
 use crate::segment::{GP, NP, TableRegister, TaskRegister};
@@ -13,7 +13,6 @@ use abi::totals::HwEvent;
 /// CR0.CD and NW, AM, WP, NE and TS, EM, MP may change; PG, PE and ET may not.
 const CR0_FIXED: u64 = 0x8000_0011;
 const CR0_ALLOWED: u64 = 0xe005_003f;
-const CR0_TS: u64 = 8;
 /// CR4.PAE: needed in long mode.
 const CR4_NEEDED: u64 = 1 << 5;
 /// DR7: any breakpoint enabled.

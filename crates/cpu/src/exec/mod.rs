@@ -14,5 +14,6 @@ pub(crate) mod misc;
 pub(crate) mod mov;
 pub(crate) mod muldiv;
 pub(crate) mod shift;
+pub(crate) mod sse;
 pub(crate) mod stack;
 pub(crate) mod string;
