@@ -7,4 +7,5 @@ mod exec;
 mod input;
 mod results;
 mod support;
+mod throughput;
 mod traces;

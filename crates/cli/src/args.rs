@@ -109,6 +109,30 @@ Examples:
   pmusim exec program.elf --max-insns 1000000 --format json"
     )]
     Exec(ExecArgs),
+    /// Predict the throughput of basic blocks on a Skylake core.
+    #[command(
+        after_help = "Each line of FILE begins with the machine code of a block in hexadecimal; further columns \
+(comma or tab) are ignored,
+except that --score reads the measured value from the second one. The result is CSV: code, and cycles
+per 100 iterations by the BHive protocol. A line that cannot be predicted has an empty second column,
+with the reason on standard error; the rest goes on, and the exit code is 2.
+
+Examples:
+  pmusim throughput blocks.csv
+  pmusim throughput --score measured.csv
+  pmusim throughput - < blocks.txt"
+    )]
+    Throughput(ThroughputArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ThroughputArgs {
+    /// The file of blocks, or `-` for standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Compare with the measured values in the second column, and print how good it is.
+    #[arg(long)]
+    pub(crate) score: bool,
 }
 
 #[derive(Debug, Args)]

@@ -23,6 +23,7 @@ mod replay;
 mod run;
 mod sources;
 mod sweep;
+mod throughput;
 
 use std::process::ExitCode;
 
@@ -44,6 +45,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => reference::explain(&context, args),
         Command::Schema(args) => reference::schema(&context, args),
         Command::Exec(args) => exec::run(&context, args),
+        Command::Throughput(args) => throughput::run(&context, args),
     };
     let exit = result.unwrap_or_else(|failure| context.fail(&failure));
     exit.into()

@@ -18,6 +18,7 @@ mod replay;
 mod resolve;
 mod setup;
 mod sweep;
+mod throughput;
 mod verdict;
 
 pub use execute::{Execution, execute};
@@ -30,4 +31,5 @@ pub use replay::{Replay, ReplayError, replay};
 pub use resolve::{ResolveError, resolve};
 pub use setup::{RUN_LIMIT, Setup};
 pub use sweep::{Bad, Plan, Progress, Source, Sweep, SweepError, Window, check_end, sweep};
+pub use throughput::throughput;
 pub use verdict::{Mismatch, Verdict, judge_run, judge_sweep};

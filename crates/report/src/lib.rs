@@ -20,6 +20,7 @@ mod run;
 mod style;
 mod sweep;
 mod table;
+mod throughput;
 
 pub use checked::{CheckReport, CheckedFile, InputError};
 pub use exec::{ExecReport, ExecStop, Flags, RegisterValues};
@@ -32,3 +33,4 @@ pub use run::{Cell, RunReport, RunRow};
 pub use style::{BAD, DIM, GOOD, HEAD, NAME, UNSURE, paint};
 pub use sweep::{SweepContext, SweepReport, WindowReport};
 pub use table::Table;
+pub use throughput::{BlockRow, ClassScore, ScoreReport, ThroughputReport};

@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+pub mod score;
 pub mod skylake;
 
 use abi::totals::{HwEvent, Ring, Totals};

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The throughput of measured blocks: a fixed sample of BHive is held to its score.
 
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic};
+use std::collections::BTreeSet;
+use timing::score::{Score, score};
 use timing::skylake::bhive::{Refusal, from_hex, predict};
 use timing::skylake::form::Table;
 
@@ -16,33 +19,16 @@ fn predictions() -> Vec<(f64, f64)> {
             let (hex, measured) = line.split_once(',').expect("two columns");
             let block = from_hex(hex).expect("hexadecimal");
             let predicted = predict(&table, &block).unwrap_or_else(|e| panic!("{hex}: {e}"));
-            (measured.parse().expect("a number"), predicted)
+            (measured.parse().expect("a number"), predicted.cycles())
         })
         .collect()
-}
-
-/// Kendall's tau-b, the slow way.
-fn tau(pairs: &[(f64, f64)]) -> f64 {
-    let (mut sum, mut left, mut right) = (0.0, 0.0, 0.0);
-    for (i, a) in pairs.iter().enumerate() {
-        for b in &pairs[..i] {
-            let sign = |d: f64| if d == 0.0 { 0.0 } else { d.signum() };
-            let (x, y) = (sign(a.0 - b.0), sign(a.1 - b.1));
-            sum += x * y;
-            left += x.abs();
-            right += y.abs();
-        }
-    }
-    sum / f64::sqrt(left * right)
 }
 
 #[test]
 fn the_sample_keeps_its_score() {
     let pairs = predictions();
     assert_eq!(pairs.len(), 500);
-    let error = |(m, p): &(f64, f64)| (p - m).abs() / m;
-    let mean = 100.0 * pairs.iter().map(error).sum::<f64>() / pairs.len() as f64;
-    let tau = tau(&pairs);
+    let Score { mean, tau, .. } = score(&pairs).expect("pairs");
     assert!(mean <= MEAN, "mean absolute error {mean:.2} %");
     assert!(tau >= TAU, "Kendall tau {tau:.4}");
 }
@@ -55,7 +41,9 @@ const TAU: f64 = 0.965;
 /// Cycles of one block.
 fn cycles(hex: &str) -> f64 {
     let block = from_hex(hex).expect("hexadecimal");
-    predict(&Table::skylake(), &block).expect("a prediction")
+    predict(&Table::skylake(), &block)
+        .expect("a prediction")
+        .cycles()
 }
 
 #[track_caller]
@@ -87,6 +75,137 @@ fn what_cannot_be_predicted_says_why() {
     assert_eq!(from_hex("zz"), Err(Refusal::NotHex));
     assert_eq!(predict(&table, &[]), Err(Refusal::Empty));
     assert_eq!(predict(&table, &[0x90, 0x06]), Err(Refusal::Undecodable(1)));
-    let avx512 = from_hex("62f1fd486fc1").expect("hexadecimal");
-    assert!(matches!(predict(&table, &avx512), Err(Refusal::NoForm(_))));
+    for (hex, why) in [
+        ("62f1fd486fc1", "no timing for"), // AVX-512
+        ("fa", "privileged instruction `cli`"),
+        ("ec", "privileged instruction `in al,dx`"),
+        ("0f0b", "`ud2` faults"),
+        ("8ed8", "`mov ds,ax` faults"),
+        ("31d231c948f7f1", "`div rcx` faults"), // by zero
+        ("0f05", "`syscall` leaves the block"),
+        ("eb10", "leaves the block"),
+        ("c3", "`ret` leaves the block"),
+        ("ff20", "leaves the block"),
+    ] {
+        let block = from_hex(hex).expect("hexadecimal");
+        let said = predict(&table, &block).expect_err(hex).to_string();
+        assert!(said.contains(why), "{hex}: {said}");
+    }
+}
+
+/// Instruction sets that the processor lacks, and what no user program can execute.
+fn foreign(instruction: &Instruction) -> bool {
+    const SETS: [&str; 36] = [
+        "XOP",
+        "FMA4",
+        "TBM",
+        "SSE4A",
+        "D3NOW",
+        "VMX",
+        "SVM",
+        "CYRIX",
+        "PADLOCK",
+        "AMX",
+        "SHA",
+        "GFNI",
+        "VAES",
+        "CET_SS",
+        "KL",
+        "KEYLOCKER",
+        "AESKLE",
+        "SMX",
+        "MONITOR",
+        "LWP",
+        "CLWB",
+        "CLZERO",
+        "SGX",
+        "ENQCMD",
+        "MCOMMIT",
+        "MOVDIR",
+        "PTWRITE",
+        "RDPID",
+        "PKU",
+        "RDPRU",
+        "SERIALIZE",
+        "VPCLMULQDQ",
+        "SEV",
+        "RTM",
+        "TSXLDTRK",
+        "FSGSBASE",
+    ];
+    const LATER: [&str; 13] = [
+        "AVX512",
+        "CMPCCXADD",
+        "AVX_VNNI",
+        "AVX_NE",
+        "AVX_IFMA",
+        "SM3",
+        "SM4",
+        "UINTR",
+        "WAITPKG",
+        "RAO",
+        "AVX10",
+        "USER_MSR",
+        "KNC",
+    ];
+    instruction.cpuid_features().iter().any(|f| {
+        let name = format!("{f:?}");
+        SETS.iter().chain(&LATER).any(|set| name.starts_with(set))
+    }) || (0..instruction.op_count()).any(|i| instruction.op_register(i).is_segment_register())
+        || matches!(
+            instruction.mnemonic(),
+            Mnemonic::Lfs | Mnemonic::Lgs | Mnemonic::Lss
+        )
+}
+
+#[test]
+fn every_user_instruction_of_the_processor_is_predicted() {
+    let table = Table::skylake();
+    let mut state = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let openings: [&[u8]; 11] = [
+        &[],
+        &[0x0f],
+        &[0x66, 0x0f],
+        &[0xf2, 0x0f],
+        &[0xf3, 0x0f],
+        &[0xc5],
+        &[0xc4],
+        &[0x66, 0x0f, 0x38],
+        &[0x66, 0x0f, 0x3a],
+        &[0x48],
+        &[0xf0],
+    ];
+    let mut seen = BTreeSet::new();
+    let mut missing = BTreeSet::new();
+    for n in 0..400_000 {
+        let mut bytes = openings[n % openings.len()].to_vec();
+        if n % 23 == 0 {
+            bytes = vec![0xd8 | random() as u8 & 7];
+        }
+        bytes.extend(random().to_le_bytes());
+        bytes.extend([0; 8]);
+        let instruction = Decoder::with_ip(64, &bytes, 0, DecoderOptions::NONE).decode();
+        if instruction.is_invalid() || foreign(&instruction) {
+            continue;
+        }
+        // Most blocks of a code are enough to see it once or twice.
+        if !seen.insert((instruction.code() as u32, n % 2)) {
+            continue;
+        }
+        match predict(&table, &bytes[..instruction.len()]) {
+            Err(Refusal::NoForm(_) | Refusal::TooLong | Refusal::Undecodable(_)) => {
+                missing.insert(format!("{:?}: {instruction}", instruction.code()));
+            }
+            Ok(p) => assert!(p.cycles() > 0.0, "{instruction}"),
+            Err(_) => {}
+        }
+    }
+    assert!(seen.len() > 1500, "{}", seen.len());
+    assert!(missing.is_empty(), "{missing:#?}");
 }

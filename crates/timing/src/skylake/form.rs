@@ -235,9 +235,12 @@ impl Table {
             special.push(s);
             general.push(g);
         }
-        if instruction.mnemonic() == Mnemonic::Lea {
-            special.pop();
-            general.pop();
+        if matches!(
+            instruction.mnemonic(),
+            Mnemonic::Lea | Mnemonic::Reservednop
+        ) {
+            special.truncate(1);
+            general.truncate(1);
         }
         let key = |ops: &[String]| match ops {
             [] => name.clone(),
@@ -251,15 +254,37 @@ impl Table {
                 })
                 .collect()
         };
+        let code = format!(
+            "code {}",
+            format!("{:?}", instruction.code()).to_uppercase()
+        );
         self.forms
             .get(&key(&special))
             .or_else(|| self.forms.get(&key(&general)))
             .or_else(|| self.forms.get(&key(&any_memory(&general))))
             .or_else(|| self.other_size(&key(&[]), &general))
-            .or_else(|| {
-                let code = format!("code {:?}", instruction.code()).to_uppercase();
-                self.forms.get(&code.replacen("CODE", "code", 1))
-            })
+            .or_else(|| self.forms.get(&code))
+            .or_else(|| self.other_width(&key(&[]), &general))
+    }
+
+    /// The same operands with general registers of another width: an operand-size or REX.W prefix
+    /// that changes nothing in what is computed (`movmskps r64, xmm`, `movzx r16, r16`).
+    fn other_width(&self, name: &str, operands: &[String]) -> Option<&Form> {
+        let find = |other: &[String]| {
+            self.forms
+                .get(&format!("{name} {}", other.join(",")))
+                .or_else(|| self.other_size(name, other))
+        };
+        for (from, to) in [("r64", "r32"), ("r16", "r32"), ("r32", "r64")] {
+            for at in (0..operands.len()).filter(|&i| operands[i] == from) {
+                let mut other = operands.to_vec();
+                to.clone_into(&mut other[at]);
+                if let Some(form) = find(&other) {
+                    return Some(form);
+                }
+            }
+        }
+        None
     }
 
     /// The same operands with memory of another size.
@@ -282,7 +307,8 @@ impl Table {
 fn name(instruction: &Instruction) -> String {
     use std::fmt::Write;
     let mut name = String::new();
-    if instruction.has_lock_prefix() {
+    // XCHG with memory locks the bus in any case.
+    if instruction.has_lock_prefix() && instruction.mnemonic() != Mnemonic::Xchg {
         name.push_str("lock ");
     }
     if instruction.is_string_instruction() {
@@ -294,7 +320,13 @@ fn name(instruction: &Instruction) -> String {
     }
     let mnemonic = match instruction.mnemonic() {
         Mnemonic::Sal => Mnemonic::Shl,
-        Mnemonic::Endbr64 | Mnemonic::Endbr32 | Mnemonic::Reservednop => Mnemonic::Nop,
+        Mnemonic::Endbr64
+        | Mnemonic::Endbr32
+        | Mnemonic::Reservednop
+        | Mnemonic::Cldemote
+        | Mnemonic::Prefetchit0
+        | Mnemonic::Prefetchit1 => Mnemonic::Nop,
+        Mnemonic::Prefetchwt1 => Mnemonic::Prefetchw,
         m => m,
     };
     if mnemonic == Mnemonic::Lea {

@@ -11,7 +11,7 @@
 
 use super::resource::Resource;
 use super::trace::{Address, OPERANDS};
-use cpu::{Cpu, DecodeCache, Memory, NoBus, Perm, Step, step};
+use cpu::{Cpu, DecodeCache, Memory, NoBus, Perm, Step, Stop, step};
 use iced_x86::{
     Encoder, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind,
     Register, RflagsBits,
@@ -83,6 +83,8 @@ pub struct Functional {
     unknown_bytes: Vec<bool>,
     versions: [u64; 128],
     version: u64,
+    /// An instruction that raises a divide error whatever is not known.
+    pub(super) divide_error: Option<usize>,
 }
 
 fn used(access: OpAccess) -> (bool, bool) {
@@ -138,6 +140,7 @@ impl Functional {
             unknown_bytes: vec![false; PAGE as usize],
             versions: [0; 128],
             version: 0,
+            divide_error: None,
         }
     }
 
@@ -252,6 +255,12 @@ impl Functional {
                     break;
                 }
                 Step::Iterated => {}
+                Step::Stop(stop) => {
+                    if matches!(*stop, Stop::UnhandledException { vector: 0, .. }) {
+                        self.divide_error.get_or_insert(i);
+                    }
+                    break;
+                }
                 _ => break,
             }
         }

@@ -66,6 +66,8 @@ pub struct Pipeline<'a> {
     tlb: Tlb,
     /// Page of the last store that missed the first-level TLB.
     stored_page: u64,
+    /// Loads that took their data from a store in flight or waited for one.
+    pub after_stores: u64,
     /// Cycle in which each instruction retired.
     pub retired: Vec<u64>,
 }
@@ -96,6 +98,7 @@ impl<'a> Pipeline<'a> {
             settled: Vec::new(),
             tlb: Tlb::default(),
             stored_page: 0,
+            after_stores: 0,
             retired: Vec::with_capacity(trace.len()),
         }
     }
@@ -451,6 +454,7 @@ impl<'a> Pipeline<'a> {
                     let address = executed.memory[usize::from(m) % 2];
                     let size = u64::from(lowered.memory[usize::from(m)].size);
                     flight.dependence = self.stores.depends(address, size);
+                    self.after_stores += u64::from(flight.dependence.is_some());
                     flight.chases = uop.inputs.iter().all(|&r| self.rename.loaded(r));
                 }
                 Kind::StoreAddress(m) | Kind::StoreData(m) => {
