@@ -46,11 +46,24 @@ pub enum Row {
     SetupDupInResched,
     /// `x86_perf_event_update` skips: the v5.5 or the v5.9 rule.
     ReadGuard,
+    /// Composed remove_dup: how a sharer goes from one master to the next.
+    Flip,
+    /// Composed remove_dup: when the new master gets its `master_count`.
+    MasterCount,
+    /// Composed remove_dup, switch: ENABLED is stored before the PMU is enabled.
+    StateBeforeEnable,
+    /// Composed remove_dup, switch: the old master is taken off the PMU, which stays disabled
+    /// until the new one is on it.
+    DelOld,
 }
+
+/// The versions of a row without other values, oldest first. Where a version leaves a function
+/// alone, the guest runs the one before it.
+const VERSIONS: &[&str] = &["none", "v10", "delta", "v11", "v11r", "v12"];
 
 impl Row {
     /// Every row, in the order of the table.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::CanShare,
         Self::InitDupMaster,
         Self::ExitDupMaster,
@@ -71,6 +84,10 @@ impl Row {
         Self::RemoveDupOnDisable,
         Self::SetupDupInResched,
         Self::ReadGuard,
+        Self::Flip,
+        Self::MasterCount,
+        Self::StateBeforeEnable,
+        Self::DelOld,
     ];
 
     /// The name in scheduler files.
@@ -97,6 +114,10 @@ impl Row {
             Self::RemoveDupOnDisable => "remove_dup_on_disable",
             Self::SetupDupInResched => "setup_dup_in_resched",
             Self::ReadGuard => "read_guard",
+            Self::Flip => "flip",
+            Self::MasterCount => "master_count",
+            Self::StateBeforeEnable => "state_before_enable",
+            Self::DelOld => "del_old",
         }
     }
 
@@ -106,31 +127,104 @@ impl Row {
     #[must_use]
     pub const fn values(self) -> &'static [&'static str] {
         match self {
-            Self::ShadowChildCount | Self::RemoveDupOnDisable | Self::SetupDupInResched => {
-                &["false", "true"]
-            }
+            Self::ShadowChildCount
+            | Self::RemoveDupOnDisable
+            | Self::SetupDupInResched
+            | Self::StateBeforeEnable
+            | Self::DelOld => &["false", "true"],
             Self::ReadGuard => &["v5.5", "v5.9"],
+            Self::Flip => &["base-first", "tombstone"],
+            Self::MasterCount => &["at-flip", "second-sharer"],
             Self::ReadDup => &[
                 "none",
                 "v10",
                 "delta",
+                "v11",
+                "v11r",
+                "v12",
                 "mutant-add-twice",
                 "mutant-load-once",
             ],
-            Self::RemoveDup => &["none", "v10", "delta", "mutant-no-fold"],
-            Self::PmuAdd => &["none", "v10", "delta", "mutant-start-early"],
+            Self::RemoveDup => &[
+                "none",
+                "v10",
+                "delta",
+                "v11",
+                "v11r",
+                "v12",
+                "composed",
+                "mutant-no-fold",
+            ],
+            Self::PmuAdd => &[
+                "none",
+                "v10",
+                "delta",
+                "v11",
+                "v11r",
+                "v12",
+                "mutant-start-early",
+            ],
             Self::PmuDel => &[
                 "none",
                 "v10",
                 "delta",
+                "v11",
+                "v11r",
+                "v12",
                 "mutant-read-after",
                 "mutant-claim-only",
             ],
-            Self::PmuRead => &["none", "v10", "delta", "mutant-keep-pointer", "mutant-wait"],
-            Self::SchedOutState => &["none", "v10", "delta", "mutant-enabled"],
-            _ => &["none", "v10", "delta"],
+            Self::PmuRead => &[
+                "none",
+                "v10",
+                "delta",
+                "v11",
+                "v11r",
+                "v12",
+                "mutant-keep-pointer",
+                "mutant-wait",
+            ],
+            Self::SchedOutState => &[
+                "none",
+                "v10",
+                "delta",
+                "v11",
+                "v11r",
+                "v12",
+                "mutant-enabled",
+            ],
+            Self::EventCount => &["none", "v10", "delta", "v11", "v11r", "v12", "retry"],
+            _ => VERSIONS,
         }
     }
+
+    /// The number of a value of this row.
+    ///
+    /// # Panics
+    /// The row has no such value: at compile time, where this gives a constant.
+    #[must_use]
+    pub const fn number(self, value: &str) -> u8 {
+        let values = self.values();
+        let mut at = 0;
+        while at < values.len() {
+            if equal(values[at].as_bytes(), value.as_bytes()) {
+                return at as u8;
+            }
+            at += 1;
+        }
+        panic!("the row has no such value")
+    }
+}
+
+const fn equal(a: &[u8], b: &[u8]) -> bool {
+    let mut at = 0;
+    while at < a.len() && at < b.len() {
+        if a[at] != b[at] {
+            return false;
+        }
+        at += 1;
+    }
+    a.len() == b.len()
 }
 
 /// One choice for each row, by position in [`Row::values`].

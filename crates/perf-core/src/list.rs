@@ -74,6 +74,20 @@ impl ListHead {
         self.init();
     }
 
+    /// `list_move_tail`: takes this node out of its list and puts it before `head`.
+    ///
+    /// # Safety
+    /// As for [`ListHead::del_init`] and [`ListHead::add`].
+    pub unsafe fn move_tail(&self, head: &Self) {
+        let (prev, next) = (self.prev.read(), self.next.read());
+        // SAFETY: both neighbours and the head are live by the caller's promise.
+        unsafe {
+            (*next).prev.write(prev);
+            (*prev).next.write(next);
+            head.add_tail(self);
+        }
+    }
+
     unsafe fn insert(&self, prev: *mut Self, next: *mut Self) {
         let this = ptr::from_ref(self).cast_mut();
         // SAFETY: `prev` and `next` are neighbours in a live list.

@@ -221,6 +221,8 @@ pub struct PerfEvent {
     pub master_count: Local64,
     /// v10: the same for child counts.
     pub master_child_count: Atomic64,
+    /// v12: head of the ACTIVE sharers in a master, node of that list in a sharer.
+    pub dup_active_list: ListHead,
 }
 
 /// `EVENT_TOMBSTONE`: a `dup_master` that is being flipped; readers leave the event alone.

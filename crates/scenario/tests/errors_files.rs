@@ -593,7 +593,7 @@ shadow_child_count = "yes"
             4 | remov_dup = "v10"
               | ^^^^^^^^^ did you mean `remove_dup`?
               |
-              = help: possible: `can_share`, `init_dup_master`, `exit_dup_master`, `read_dup`, `setup_dup`, `remove_dup`, `pmu_add`, `pmu_del`, `pmu_read`, `sched_out_state`, `event_count`, `read_local`, `sync_child_event`, `reset`, `pause`, `userpage`, `shadow_child_count`, `remove_dup_on_disable`, `setup_dup_in_resched` or `read_guard`
+              = help: possible: `can_share`, `init_dup_master`, `exit_dup_master`, `read_dup`, `setup_dup`, `remove_dup`, `pmu_add`, `pmu_del`, `pmu_read`, `sched_out_state`, `event_count`, `read_local`, `sync_child_event`, `reset`, `pause`, `userpage`, `shadow_child_count`, `remove_dup_on_disable`, `setup_dup_in_resched`, `read_guard`, `flip`, `master_count`, `state_before_enable` or `del_old`
 
             error[E0106]: row `remove_dup` has no version `v1`
              --> s.toml:5:14
@@ -601,7 +601,7 @@ shadow_child_count = "yes"
             5 | remove_dup = "v1"
               |              ^^^^ did you mean `v10`?
               |
-              = help: this guest image offers `none`, `v10`, `delta` or `mutant-no-fold`
+              = help: this guest image offers `none`, `v10`, `delta`, `v11`, `v11r`, `v12`, `composed` or `mutant-no-fold`
 
             error[E0104]: `read_guard` takes one of `v5.5` or `v5.9`, not an integer
              --> s.toml:6:14
@@ -639,8 +639,8 @@ setup_dup = "delta"
             5 | remove_dup = "v10"
               |              ----- with this one
               |
-              = help: init_dup_master from delta on reads the PMU itself; v10's remove_dup calls it on the new master, which is not on the hardware at that moment
-              = help: with it, `remove_dup` may be `none`, `delta` or `mutant-no-fold`
+              = help: delta's init_dup_master reads the PMU itself; v10's remove_dup calls it on the new master, which is not on the hardware at that moment
+              = help: with it, `remove_dup` may be `none`, `delta`, `v11`, `v11r`, `v12`, `composed` or `mutant-no-fold`
         "#]],
     );
 }
@@ -664,7 +664,7 @@ read_dup = "v10"
               |            ----- with this one
               |
               = help: remove_dup from delta on parks sharers on a tombstone while it moves them; an older read_dup would dereference it
-              = help: with it, `read_dup` may be `delta`, `mutant-add-twice` or `mutant-load-once`
+              = help: with it, `read_dup` may be `delta`, `v11`, `v11r`, `v12`, `mutant-add-twice` or `mutant-load-once`
         "#]],
     );
 }
@@ -687,8 +687,8 @@ init_dup_master = "delta"
             5 | init_dup_master = "delta"
               |                   ------- with this one
               |
-              = help: setup_dup reads the PMU before init_dup_master exactly if init_dup_master does not read it itself; v10's setup_dup does
-              = help: with it, `init_dup_master` may be `none` or `v10`
+              = help: setup_dup reads the PMU before init_dup_master exactly if init_dup_master does not read it itself; this setup_dup does
+              = help: with it, `init_dup_master` may be `none`, `v10`, `v11`, `v11r` or `v12`
         "#]],
     );
 }
@@ -773,7 +773,7 @@ resett = "v10"
             5 | resett = "v10"
               | ^^^^^^ did you mean `reset`?
               |
-              = help: possible: `can_share`, `init_dup_master`, `exit_dup_master`, `read_dup`, `setup_dup`, `remove_dup`, `pmu_add`, `pmu_del`, `pmu_read`, `sched_out_state`, `event_count`, `read_local`, `sync_child_event`, `reset`, `pause`, `userpage`, `shadow_child_count`, `remove_dup_on_disable`, `setup_dup_in_resched` or `read_guard`
+              = help: possible: `can_share`, `init_dup_master`, `exit_dup_master`, `read_dup`, `setup_dup`, `remove_dup`, `pmu_add`, `pmu_del`, `pmu_read`, `sched_out_state`, `event_count`, `read_local`, `sync_child_event`, `reset`, `pause`, `userpage`, `shadow_child_count`, `remove_dup_on_disable`, `setup_dup_in_resched`, `read_guard`, `flip`, `master_count`, `state_before_enable` or `del_old`
 
             error[E0102]: unknown key in the scheduler file: `row`
              --> schedulers/broken.toml:3:1

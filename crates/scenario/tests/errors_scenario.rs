@@ -1340,7 +1340,7 @@ at = { before = "write A.count", row = "init_dup_mastr", cpu = 3 }
             35 | at = { before = "write A.count", row = "init_dup_mastr", cpu = 3 }
                |                                        ^^^^^^^^^^^^^^^^ did you mean `init_dup_master`?
                |
-               = help: possible: `can_share`, `init_dup_master`, `exit_dup_master`, `read_dup`, `setup_dup`, `remove_dup`, `pmu_add`, `pmu_del`, `pmu_read`, `sched_out_state`, `event_count`, `read_local`, `sync_child_event`, `reset`, `pause`, `userpage`, `shadow_child_count`, `remove_dup_on_disable`, `setup_dup_in_resched` or `read_guard`
+               = help: possible: `can_share`, `init_dup_master`, `exit_dup_master`, `read_dup`, `setup_dup`, `remove_dup`, `pmu_add`, `pmu_del`, `pmu_read`, `sched_out_state`, `event_count`, `read_local`, `sync_child_event`, `reset`, `pause`, `userpage`, `shadow_child_count`, `remove_dup_on_disable`, `setup_dup_in_resched`, `read_guard`, `flip`, `master_count`, `state_before_enable` or `del_old`
 
             error[E0105]: there is no CPU 3
               --> a.toml:35:64
@@ -1429,7 +1429,7 @@ base_line = []
             22 |   { oracle = "count", window = ["init_dup_mastre: write a", "touch b"] },
                |                                 ^^^^^^^^^^^^^^^^^^^^^^^^^^ did you mean `init_dup_master`?
                |
-               = help: possible: `can_share`, `init_dup_master`, `exit_dup_master`, `read_dup`, `setup_dup`, `remove_dup`, `pmu_add`, `pmu_del`, `pmu_read`, `sched_out_state`, `event_count`, `read_local`, `sync_child_event`, `reset`, `pause`, `userpage`, `shadow_child_count`, `remove_dup_on_disable`, `setup_dup_in_resched` or `read_guard`
+               = help: possible: `can_share`, `init_dup_master`, `exit_dup_master`, `read_dup`, `setup_dup`, `remove_dup`, `pmu_add`, `pmu_del`, `pmu_read`, `sched_out_state`, `event_count`, `read_local`, `sync_child_event`, `reset`, `pause`, `userpage`, `shadow_child_count`, `remove_dup_on_disable`, `setup_dup_in_resched`, `read_guard`, `flip`, `master_count`, `state_before_enable` or `del_old`
 
             error[E0110]: an access begins with `read` or `write` and a blank
               --> a.toml:22:61

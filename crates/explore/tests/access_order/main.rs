@@ -8,9 +8,12 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod early;
+mod later;
 mod record;
 mod reference;
 mod scenarios;
+mod versions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -21,7 +24,7 @@ use expect_test::expect_file;
 use machine::{AccessKind, ObjectId, Objects};
 
 use record::{Call, Line, Value, state_name};
-use reference::{FUNCTIONS, Function};
+use reference::{Function, functions};
 
 /// What a call did, in the reference's letters.
 #[derive(Debug, Clone)]
@@ -220,7 +223,7 @@ fn listing(function: &Function, calls: &[Told]) -> String {
 #[test]
 fn every_call_keeps_the_order_of_the_reference() {
     let mut wrong = Vec::new();
-    for function in FUNCTIONS {
+    for function in functions() {
         for (case, _) in cases(of(function.name)) {
             if let Err(error) = function.place(&case.lines, case.own) {
                 wrong.push(format!("{error}, in:\n  {}", case.lines.join("\n  ")));
@@ -234,7 +237,7 @@ fn every_call_keeps_the_order_of_the_reference() {
 #[test]
 fn swapped_lines_are_out_of_order() {
     let mut swaps = 0;
-    for function in FUNCTIONS {
+    for function in functions() {
         let head = function.cycle.map(|(first, _)| first);
         for (case, _) in cases(of(function.name)) {
             let places = function.place(&case.lines, case.own).unwrap();
@@ -259,7 +262,7 @@ fn swapped_lines_are_out_of_order() {
 #[test]
 fn every_line_of_the_reference_is_reached() {
     let mut missing = Vec::new();
-    for function in FUNCTIONS {
+    for function in functions() {
         let mut seen = BTreeSet::new();
         for (case, _) in cases(of(function.name)) {
             seen.extend(
@@ -283,7 +286,7 @@ fn every_line_of_the_reference_is_reached() {
 
 #[test]
 fn no_other_versioned_function_accesses_events() {
-    let known: BTreeSet<&str> = FUNCTIONS.iter().map(|f| f.name).collect();
+    let known: BTreeSet<&str> = functions().map(|f| f.name).collect();
     for function in calls().keys() {
         assert!(known.contains(function.as_str()), "{function}");
     }
@@ -292,7 +295,7 @@ fn no_other_versioned_function_accesses_events() {
 #[test]
 fn the_accesses_are_the_committed_ones() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/access_order");
-    for function in FUNCTIONS {
+    for function in functions() {
         let file = folder.join(format!("{}.txt", function.name));
         expect_file![file].assert_eq(&listing(function, of(function.name)));
     }

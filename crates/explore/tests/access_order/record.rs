@@ -80,6 +80,9 @@ const CALLEES: &[(&str, &str, &[Kind])] = &[
     ("copy_hw_config", "copy_hw_config", &[Event, Event]),
     ("perf_pmu_disable", "perf_pmu_disable", &[]),
     ("perf_pmu_enable", "perf_pmu_enable", &[]),
+    ("perf_event_update_userpage", "update_userpage", &[Event]),
+    ("userpage_owner_v11r", "userpage_owner", &[Event]),
+    ("x86_pmu_event_idx", "event_idx", &[Event]),
 ];
 
 /// The rows whose calls are recorded, without version, and how many events they take.
@@ -95,12 +98,23 @@ const ROWS: &[(&str, usize)] = &[
     ("sched_out_state", 1),
     ("event_count", 1),
     ("local_value", 1),
+    ("reset", 1),
+    ("index", 1),
+    ("userpage_owner", 1),
+    ("update_sharers_userpages", 1),
 ];
 
 fn row(function: &str) -> Option<usize> {
-    let row = function
-        .strip_suffix("_v10")
-        .or_else(|| function.strip_suffix("_delta"))?;
+    let versions = [
+        "_v10",
+        "_delta",
+        "_v11",
+        "_v11r",
+        "_v12",
+        "_retry",
+        "_composed",
+    ];
+    let row = versions.iter().find_map(|v| function.strip_suffix(v))?;
     ROWS.iter()
         .find(|(name, _)| *name == row)
         .map(|&(_, events)| events)

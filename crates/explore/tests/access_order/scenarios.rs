@@ -230,7 +230,50 @@ program = [
 [expect.none]
 "#;
 
-const SCHEDULERS: [&str; 2] = ["v10", "delta"];
+/// A master with five sharers is closed.
+const MANY: &str = r#"
+format = 1
+title = "many sharers"
+machine = "skylake"
+event = [
+  { id = "A", kind = "instructions", exclude_kernel = true },
+  { id = "B", like = "A" },
+  { id = "C", like = "A" },
+  { id = "D", like = "A" },
+  { id = "E", like = "A" },
+  { id = "F", like = "A" },
+]
+[[cpu]]
+program = [
+  { open = "A" }, { open = "B" }, { open = "C" }, { open = "D" }, { open = "E" }, { open = "F" },
+  { work = 100 }, { disable = "C" }, { enable = "C" }, { close = "A" }, { work = 100 }, { close = "F" },
+  { disable = "E" }, { close = "D" }, { close = "B" }, { close = "E" }, { close = "C" },
+]
+[expect.none]
+"#;
+
+/// User pages of a master and of its sharers, and a reset of each.
+const PAGE: &str = r#"
+format = 1
+title = "user pages"
+machine = "skylake"
+event = [
+  { id = "L", kind = "cycles" },
+  { id = "A", kind = "instructions", group = "L", exclude_kernel = true },
+  { id = "B", like = "A", group = "none" },
+  { id = "C", like = "A", group = "none" },
+]
+[[cpu]]
+program = [
+  { open = "L" }, { open = "A" }, { mmap = "A" }, { open = "B" }, { mmap = "B" }, { open = "C" },
+  { mmap = "C" }, { work = 100 }, { reset = "A" }, { reset = "B" }, { disable = "L" }, { work = 100 },
+  { disable = "B" }, { enable = "B" }, { enable = "L" }, { work = 100 }, { disable = "C" }, { disable = "B" },
+  { disable = "L" }, { reset = "A" }, { close = "A" }, { close = "B" }, { close = "C" }, { close = "L" },
+]
+[expect.none]
+"#;
+
+const SCHEDULERS: [&str; 5] = ["v10", "delta", "v11", "v11r", "v12"];
 
 /// v10 without the copies of child counts, as mixed schedulers run it.
 const NO_CHILDREN: &str = "v10 without child counts";
@@ -276,11 +319,31 @@ fn behind(calls: &[Told], function: &str, line: &str, with: &[&str]) -> u64 {
         + 1
 }
 
+/// What each call of `function` does when it runs in place of `scheduler`'s remove_dup, which is
+/// given by `rows`, in every scenario.
+pub(crate) fn with_rows(scheduler: &str, rows: &[(Row, &str)], function: &str) -> Vec<Told> {
+    let mut calls = Vec::new();
+    for text in [
+        LIFE, ENABLED, OFF, INACTIVE, ALONE, FULL, ERROR, TASK, MANY, PAGE,
+    ] {
+        let mut setup = shipped(text).prepare(scheduler).setup;
+        for (row, value) in rows {
+            setup.rows.0[*row as usize] = row.number(value);
+        }
+        let recorded = run(&setup, Schedule::empty());
+        calls.extend(told(&recorded));
+    }
+    calls.retain(|call| call.function == function);
+    calls
+}
+
 /// All calls of all runs.
 pub(crate) fn all() -> Vec<Told> {
     let mut calls = Vec::new();
     for scheduler in SCHEDULERS {
-        for text in [LIFE, ENABLED, OFF, INACTIVE, ALONE, FULL, ERROR, TASK] {
+        for text in [
+            LIFE, ENABLED, OFF, INACTIVE, ALONE, FULL, ERROR, TASK, MANY, PAGE,
+        ] {
             calls.extend(told(&recorded(
                 &shipped(text),
                 scheduler,
@@ -301,6 +364,7 @@ pub(crate) fn all() -> Vec<Told> {
             }
         }
     }
+    calls.extend(told(&recorded(&shipped(LIFE), "retry", Schedule::empty())));
     for text in [ENABLED, INACTIVE] {
         let scenario = shipped(text);
         calls.extend(told(&recorded(&scenario, NO_CHILDREN, Schedule::empty())));

@@ -81,7 +81,7 @@ impl<H: Hardware> Perf<H> {
                     "__perf_event_enable: context not loaded",
                 );
             }
-            self.ctx_resched(cpuctx, task_ctx, self.get_event_type(event));
+            self.ctx_resched(cpuctx, task_ctx, event, self.get_event_type(event));
         }
     }
 
@@ -131,6 +131,7 @@ impl<H: Hardware> Perf<H> {
                 self.event_sched_out(event, cpuctx, ctx);
             }
             self.perf_event_set_state(event, state::OFF);
+            self.remove_dup_on_disable(event, ctx);
         }
     }
 

@@ -49,7 +49,7 @@ impl<H: Hardware> Perf<H> {
                 if reprogram {
                     self.ctx_sched_out(ctx, cpuctx, event_type::TIME);
                     self.add_event_to_ctx(event, ctx);
-                    self.ctx_resched(cpuctx, task_ctx, self.get_event_type(event));
+                    self.ctx_resched(cpuctx, task_ctx, event, self.get_event_type(event));
                 } else {
                     self.add_event_to_ctx(event, ctx);
                 }

@@ -11,7 +11,7 @@ use abi::syscall::Attr;
 use crate::cell::barrier;
 use crate::hw::Hardware;
 use crate::perf::Perf;
-use crate::types::{PerfEvent, hes, state};
+use crate::types::PerfEvent;
 use crate::x86::PERF_X86_EVENT_RDPMC_ALLOWED;
 
 use super::attr_flag;
@@ -95,21 +95,6 @@ impl<H: Hardware> Perf<H> {
         }
     }
 
-    /// `perf_event_index`: what user space may give RDPMC, plus one; 0 when the counter is not
-    /// running.
-    #[inline(never)]
-    unsafe fn perf_event_index(&self, event: *mut PerfEvent) -> u32 {
-        // SAFETY: the core's rule.
-        unsafe {
-            if (*event).hw.state.read() & hes::STOPPED != 0
-                || (*event).state.read() != state::ACTIVE
-            {
-                return 0;
-            }
-            self.x86_pmu_event_idx(event) as u32
-        }
-    }
-
     /// `perf_event_update_userpage`: writes the user page under its sequence count. Nothing
     /// without a mapping.
     ///
@@ -117,6 +102,16 @@ impl<H: Hardware> Perf<H> {
     /// The core's rule. Called from NMI too; must not nest for one event.
     #[inline(never)]
     pub(crate) unsafe fn perf_event_update_userpage(&self, event: *mut PerfEvent) {
+        // SAFETY: the core's rule.
+        unsafe {
+            self.update_own_userpage(event);
+            self.update_sharers_userpages(event);
+        }
+    }
+
+    /// The event's own page: the whole of `perf_event_update_userpage` in mainline.
+    #[inline(always)]
+    unsafe fn update_own_userpage(&self, event: *mut PerfEvent) {
         // SAFETY: the core's rule; the fields lie in the user page.
         unsafe {
             let rb = (*event).rb.read();
@@ -131,7 +126,8 @@ impl<H: Hardware> Perf<H> {
             rb.add(INDEX).cast::<u32>().write_volatile(index);
             let mut offset = self.perf_event_count(event);
             if index != 0 {
-                offset = offset.wrapping_sub((*event).hw.prev_count.read() as u64);
+                let owner = self.userpage_owner(event);
+                offset = offset.wrapping_sub((*owner).hw.prev_count.read() as u64);
             }
             user_page_field(rb, OFFSET).write_volatile(offset);
             let enabled = enabled.wrapping_add((*event).child_total_time_enabled.read() as u64);

@@ -267,6 +267,7 @@ impl<H: Hardware> Perf<H> {
             (*event).active_list.init();
             (*event).group_node.init();
             (*event).child_list.init();
+            (*event).dup_active_list.init();
             (*event).cpu = cpu;
             (*event).attr = *attr;
             (*event).oncpu.write(-1);

@@ -302,7 +302,8 @@ impl<H: Hardware> Perf<H> {
         }
     }
 
-    /// `ctx_resched`: takes everything of the same or lower priority out and in again.
+    /// `ctx_resched`: takes everything of the same or lower priority out and in again. In between,
+    /// v12 looks for a counter that `new_event`, which may be null, can share.
     ///
     /// # Safety
     /// The core's rule; both context locks are held, interrupts are off.
@@ -311,6 +312,7 @@ impl<H: Hardware> Perf<H> {
         &self,
         cpuctx: *mut PerfCpuContext,
         task_ctx: *mut PerfEventContext,
+        new_event: *mut PerfEvent,
         mut kind: u32,
     ) {
         // SAFETY: the core's rule.
@@ -330,6 +332,7 @@ impl<H: Hardware> Perf<H> {
             } else if ctx_kind & event_type::PINNED != 0 {
                 self.cpu_ctx_sched_out(cpuctx, event_type::FLEXIBLE);
             }
+            self.setup_dup_in_resched(new_event);
             self.perf_event_sched_in(cpuctx, task_ctx);
             self.perf_pmu_enable();
         }

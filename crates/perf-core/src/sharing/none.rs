@@ -3,7 +3,7 @@
 
 use crate::hw::Hardware;
 use crate::perf::Perf;
-use crate::types::{PerfEvent, ef, state};
+use crate::types::{PerfEvent, ef, hes, state};
 
 impl<H: Hardware> Perf<H> {
     /// Nothing is shared.
@@ -70,5 +70,20 @@ impl<H: Hardware> Perf<H> {
     pub(super) unsafe fn reset_none(&self, event: *mut PerfEvent) {
         // SAFETY: the core's rule.
         unsafe { (*event).count.set(0) }
+    }
+
+    /// `perf_event_index`: what user space may give RDPMC, plus one; 0 when the counter is not
+    /// running.
+    #[inline(never)]
+    pub(super) unsafe fn index_none(&self, event: *mut PerfEvent) -> u32 {
+        // SAFETY: the core's rule.
+        unsafe {
+            if (*event).hw.state.read() & hes::STOPPED != 0
+                || (*event).state.read() != state::ACTIVE
+            {
+                return 0;
+            }
+            self.x86_pmu_event_idx(event) as u32
+        }
     }
 }

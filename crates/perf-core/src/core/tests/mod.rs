@@ -33,11 +33,14 @@ pub(super) fn scheduler(version: &str) -> Rows {
         rows.0[row as usize] = value.unwrap_or(0) as u8;
     }
     rows.0[Row::ShadowChildCount as usize] = u8::from(version == "v10");
+    for row in [Row::RemoveDupOnDisable, Row::SetupDupInResched] {
+        rows.0[row as usize] = u8::from(version == "v12");
+    }
     rows
 }
 
 /// The versions that every plain test must pass.
-pub(super) const VERSIONS: [&str; 3] = ["none", "v10", "delta"];
+pub(super) const VERSIONS: [&str; 6] = ["none", "v10", "delta", "v11", "v11r", "v12"];
 
 /// A booted subsystem on one mock CPU.
 pub(super) struct Kernel {

@@ -69,6 +69,7 @@ fn raw_event(attr: Attr) -> *mut PerfEvent {
     let e = Box::leak(unsafe { Box::<PerfEvent>::new_zeroed().assume_init() });
     e.attr = attr;
     e.sibling_list.init();
+    e.dup_active_list.init();
     e.group_leader = &raw mut *e;
     e.state.write(state::INACTIVE);
     e.hw.sample_period = attr.sample_period;
