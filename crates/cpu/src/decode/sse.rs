@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! SSE and SSE2: instructions with a vector register.
+//! SSE and SSE2: instructions with a vector operand.
 
 use super::operands::number;
 use crate::access::{D, Full, M, S};
@@ -28,11 +28,8 @@ fn place(i: &Instruction, n: u32) -> Option<u8> {
 }
 
 pub(super) fn select(i: &Instruction, op: &mut Op) -> Option<Handler> {
-    if !(0..2).any(|n| register(i, n).is_xmm()) || (0..2).any(|n| register(i, n).is_mm()) {
-        return None;
-    }
     let ours = |f: &CpuidFeature| matches!(f, CpuidFeature::SSE | CpuidFeature::SSE2);
-    if !i.cpuid_features().iter().all(ours) {
+    if !i.cpuid_features().iter().all(ours) || (0..2).any(|n| register(i, n).is_mm()) {
         return None;
     }
     if let Some(r) = place(i, 0) {

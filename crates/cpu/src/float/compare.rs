@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Comparison, minimum, maximum.
 
-use super::{Env, Format, IE, is_nan, is_signaling, is_zero, operand};
+use super::{Env, Format, IE, flushed, is_nan, is_signaling, is_zero, operand};
 
 /// How two numbers stand to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(crate) fn compare<F: Format>(env: &mut Env, a: u64, b: u64, ordered: bool) -
 fn choose<F: Format>(env: &mut Env, a: u64, b: u64, wanted: Relation) -> u64 {
     if is_nan::<F>(a) || is_nan::<F>(b) {
         env.raise(IE);
-        return b;
+        return flushed::<F>(*env, b);
     }
     let a = operand::<F>(env, a);
     let b = operand::<F>(env, b);

@@ -1,32 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! One instruction here and there.
+//! Batches of instructions here and there.
 
-use super::child::{self, CODE, Child, DATA, DATA_SIZE};
+use super::child::{BATCH, CHANGE_MAX, CODE, Case, Change, Child, DATA, DATA_SIZE, Outcome, State};
 use super::generate::{self, Random};
+use super::vector;
 use cpu::{Cpu, DecodeCache, Memory, NoBus, Perm, Step, Stop, flags, step};
-use iced_x86::{Instruction, Mnemonic as N, RflagsBits};
-use libc::user_regs_struct;
+use iced_x86::{Instruction, Mnemonic as N, OpKind, Register, RflagsBits};
 use std::collections::BTreeMap;
 
 const NAMES: [&str; 16] = [
     "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13",
     "r14", "r15",
 ];
-
-fn pack(regs: &user_regs_struct) -> [u64; 16] {
-    let r = regs;
-    [
-        r.rax, r.rcx, r.rdx, r.rbx, r.rsp, r.rbp, r.rsi, r.rdi, r.r8, r.r9, r.r10, r.r11, r.r12,
-        r.r13, r.r14, r.r15,
-    ]
-}
-
-fn unpack(to: &mut user_regs_struct, from: &[u64; 16]) {
-    [
-        to.rax, to.rcx, to.rdx, to.rbx, to.rsp, to.rbp, to.rsi, to.rdi, to.r8, to.r9, to.r10,
-        to.r11, to.r12, to.r13, to.r14, to.r15,
-    ] = *from;
-}
+/// Compared where defined.
+const OPEN: u64 = flags::STATUS | flags::DF;
+const CR4_SSE: u64 = 3 << 9;
 
 /// Flags that the manual leaves open after `i`.
 fn undefined(i: &Instruction, rcx: u64) -> u64 {
@@ -45,21 +33,27 @@ fn undefined(i: &Instruction, rcx: u64) -> u64 {
         }
     }
     let count = || {
-        let raw = if i.op_kind(1) == iced_x86::OpKind::Register {
+        let raw = if i.op_kind(1) == OpKind::Register {
             rcx
         } else {
             u64::from(i.immediate8())
         };
         raw as u32 & 31
     };
-    let bits = 8 * match i.op_kind(0) {
-        iced_x86::OpKind::Register => i.op_register(0).size(),
-        _ => i.memory_size().size(),
-    } as u32;
-    if matches!(i.mnemonic(), N::Shl | N::Sal | N::Shr) && bits < 32 && count() >= bits {
-        mask |= flags::CF;
+    if matches!(i.mnemonic(), N::Shl | N::Sal | N::Shr) {
+        let bits = 8 * operand_size(i) as u32;
+        if bits < 32 && count() >= bits {
+            mask |= flags::CF;
+        }
     }
     mask
+}
+
+fn operand_size(i: &Instruction) -> usize {
+    match i.op_kind(0) {
+        OpKind::Register => i.op_register(0).size(),
+        _ => i.memory_size().size(),
+    }
 }
 
 /// 16-bit double shifts by more than 16 give an undefined result.
@@ -67,156 +61,276 @@ fn skipped(i: &Instruction, rcx: u64) -> bool {
     if !matches!(i.mnemonic(), N::Shld | N::Shrd) {
         return false;
     }
-    let size = match i.op_kind(0) {
-        iced_x86::OpKind::Register => i.op_register(0).size(),
-        _ => i.memory_size().size(),
-    };
     let count = match i.op_kind(2) {
-        iced_x86::OpKind::Register => rcx,
+        OpKind::Register => rcx,
         _ => u64::from(i.immediate8()),
     };
-    size == 2 && count & 31 > 16
+    operand_size(i) == 2 && count & 31 > 16
 }
 
-pub(crate) fn run(native: &Child, seed: u64, steps: u64) {
-    let mut r = Random(seed);
-    let mut mem = Memory::new(DATA + DATA_SIZE as u64);
-    mem.protect(CODE, 0x1000, Perm::READ | Perm::EXEC | Perm::USER);
-    mem.protect(
-        DATA,
-        DATA_SIZE as u64,
-        Perm::READ | Perm::WRITE | Perm::USER,
-    );
-    let mut noise = vec![0; DATA_SIZE];
-    for chunk in noise.chunks_exact_mut(8) {
-        chunk.copy_from_slice(&r.value().to_le_bytes());
+/// What the core made of a case.
+struct Expected {
+    instruction: Instruction,
+    /// The vector of the exception it raised.
+    vector: Option<u8>,
+    state: State,
+    change: Change,
+    /// Flags to compare.
+    mask: u64,
+}
+
+/// The core's side.
+struct Simulated {
+    cpu: Cpu,
+    mem: Memory,
+    cache: DecodeCache,
+    state: State,
+    shadow: Vec<u8>,
+}
+
+impl Simulated {
+    fn new(data: &[u8]) -> Self {
+        let mut mem = Memory::new(DATA + DATA_SIZE as u64);
+        mem.protect(CODE, 0x1000, Perm::READ | Perm::EXEC | Perm::USER);
+        let rw = Perm::READ | Perm::WRITE | Perm::USER;
+        mem.protect(DATA, DATA_SIZE as u64, rw);
+        mem.write(DATA, data).unwrap();
+        let mut cpu = Cpu::new();
+        cpu.enter_user();
+        cpu.cr4 |= CR4_SSE;
+        Self {
+            cpu,
+            mem,
+            cache: DecodeCache::new(),
+            state: State {
+                xmm: [0; 16],
+                regs: [0; 16],
+                rip: CODE,
+                flags: 2,
+                mxcsr: 0x1f80,
+            },
+            shadow: data.to_vec(),
+        }
     }
-    child::write(DATA, &noise);
-    mem.write(DATA, &noise).unwrap();
-    let mut cpu = Cpu::new();
-    cpu.enter_user();
-    let mut cache = DecodeCache::new();
-    let start = native.registers();
+
+    /// Makes up a case and executes it.
+    fn next(&mut self, r: &mut Random) -> (Case, Expected) {
+        let (bytes, i) = loop {
+            let (bytes, i) = if r.below(2) == 0 {
+                vector::instruction(r)
+            } else {
+                generate::instruction(r)
+            };
+            generate::registers(r, &i, &mut self.state.regs);
+            if !skipped(&i, self.state.regs[1]) {
+                break (bytes, i);
+            }
+        };
+        vector::registers(r, &i, &mut self.state);
+        let regs = &mut self.state.regs;
+        let mut patch = [0; 16];
+        let mut patch_at = 0;
+        if i.mnemonic() == N::Ret {
+            patch_at = regs[4];
+            patch[..8].copy_from_slice(&(CODE + r.below(0x800)).to_le_bytes());
+        } else if i.mnemonic() == N::Maskmovdqu {
+            regs[7] = DATA + 0x1000 + r.below(0x800);
+        } else if let Some(at) = generate::address(&i, regs)
+            && (i.mnemonic() == N::Ldmxcsr || touches_vectors(&i) && r.below(2) == 0)
+        {
+            patch_at = at;
+            patch = vector::operand(r, &i);
+        }
+        self.state.rip = CODE;
+        self.state.flags = r.next() & OPEN | 2;
+        self.state.mxcsr = vector::mxcsr(r);
+        // HLT behind it: decoding goes no further.
+        let mut code = [0xf4; 16];
+        code[..bytes.len()].copy_from_slice(&bytes);
+        let case = Case {
+            state: self.state,
+            code,
+            patch,
+            patch_at,
+            forgive: i.mnemonic() == N::Enter,
+        };
+        let expected = self.execute(&case, i);
+        (case, expected)
+    }
+
+    fn execute(&mut self, case: &Case, instruction: Instruction) -> Expected {
+        let (cpu, mem) = (&mut self.cpu, &mut self.mem);
+        mem.write(CODE, &case.code).unwrap();
+        if case.patch_at != 0 {
+            mem.write(case.patch_at, &case.patch).unwrap();
+            let at = (case.patch_at - DATA) as usize;
+            self.shadow[at..at + 16].copy_from_slice(&case.patch);
+        }
+        cpu.regs = case.state.regs;
+        cpu.rip = case.state.rip;
+        cpu.xmm = case.state.xmm;
+        cpu.mxcsr = case.state.mxcsr;
+        cpu.set_rflags(case.state.flags);
+        let vector = match step(cpu, mem, &mut self.cache, &mut NoBus) {
+            Step::Retired | Step::Iterated => None,
+            Step::Stop(stop) => match *stop {
+                Stop::UnhandledException { vector, .. } => Some(vector),
+                other => panic!("{other}"),
+            },
+            other => panic!("{other:?} after {instruction}"),
+        };
+        self.state = State {
+            xmm: cpu.xmm,
+            regs: cpu.regs,
+            rip: cpu.rip,
+            flags: cpu.rflags(),
+            mxcsr: cpu.mxcsr,
+        };
+        if vector.is_some() && case.forgive {
+            mem.write(DATA, &self.shadow).unwrap();
+        }
+        let now = mem.slice(DATA, DATA_SIZE).unwrap();
+        let change = Change::between(&self.shadow, now);
+        if change.len > 0 {
+            self.shadow.copy_from_slice(now);
+        }
+        // A repeated string instruction with RCX 0 changes no flag; iced calls none undefined.
+        let open = undefined(&instruction, case.state.regs[1]);
+        Expected {
+            instruction,
+            vector,
+            state: self.state,
+            change,
+            mask: if vector.is_some() { 0 } else { OPEN & !open },
+        }
+    }
+}
+
+fn touches_vectors(i: &Instruction) -> bool {
+    (0..i.op_count()).any(|n| i.op_kind(n) == OpKind::Register && i.op_register(n).is_xmm())
+        || i.mnemonic() == N::Ldmxcsr && i.memory_base() != Register::None
+}
+
+fn describe(case: &Case, expected: &Expected) -> String {
+    let i = &expected.instruction;
+    let named: Vec<_> = NAMES.iter().zip(case.state.regs).collect();
+    let vectors: Vec<_> = (0..16)
+        .map(|n| format!("xmm{n} {:032x}", case.state.xmm[n]))
+        .collect();
+    format!(
+        "{i} ({:02x?}) mxcsr {:#x} flags {:#x}\npatch {:#x}: {:032x}\nbefore {named:x?}\n{}",
+        &case.code[..i.len()],
+        case.state.mxcsr,
+        case.state.flags,
+        case.patch_at,
+        u128::from_le_bytes(case.patch),
+        vectors.join("\n"),
+    )
+}
+
+/// The first difference.
+fn difference(expected: &Expected, outcome: &Outcome) -> Option<String> {
+    let signal = match expected.vector {
+        None => libc::SIGTRAP,
+        Some(0 | 19) => libc::SIGFPE,
+        Some(6) => libc::SIGILL,
+        // Both of them, by the kind of fault.
+        Some(12..=14) if outcome.signal == libc::SIGBUS => libc::SIGBUS,
+        Some(_) => libc::SIGSEGV,
+    };
+    if signal != outcome.signal {
+        let vector = expected.vector;
+        return Some(format!(
+            "vector {vector:?}, native signal {}",
+            outcome.signal
+        ));
+    }
+    let (core, native) = (&expected.state, &outcome.state);
+    for (n, name) in NAMES.iter().enumerate() {
+        if core.regs[n] != native.regs[n] {
+            let (a, b) = (core.regs[n], native.regs[n]);
+            return Some(format!("{name}: core {a:#x}, native {b:#x}"));
+        }
+    }
+    for n in 0..16 {
+        if core.xmm[n] != native.xmm[n] {
+            let (a, b) = (core.xmm[n], native.xmm[n]);
+            return Some(format!("xmm{n}: core {a:032x}, native {b:032x}"));
+        }
+    }
+    let differ = |name: &str, a: u64, b: u64| {
+        (a != b).then(|| format!("{name}: core {a:#x}, native {b:#x}"))
+    };
+    let mask = expected.mask;
+    differ("mxcsr", core.mxcsr.into(), native.mxcsr.into())
+        .or_else(|| differ("rip", core.rip, native.rip))
+        .or_else(|| differ("flags", core.flags & mask, native.flags & mask))
+        .or_else(|| {
+            let (a, b) = (&expected.change, &outcome.change);
+            assert!(a.len.max(b.len) < CHANGE_MAX, "a change too large");
+            ((a.at, a.bytes()) != (b.at, b.bytes())).then(|| {
+                format!(
+                    "memory: core {:#x} {:02x?}, native {:#x} {:02x?}",
+                    a.at,
+                    a.bytes(),
+                    b.at,
+                    b.bytes()
+                )
+            })
+        })
+}
+
+/// Data pages full of something, and a child that has them too.
+///
+/// # Errors
+/// Why this host has no such child.
+pub(crate) fn start(seed: u64) -> Result<(Child, Vec<u8>), String> {
+    let mut r = Random(seed);
+    let noise: Vec<u8> = (0..DATA_SIZE / 8)
+        .flat_map(|_| r.value().to_le_bytes())
+        .collect();
+    let mut child = Child::start(&noise)?;
+    let mut simulated = Simulated::new(&noise);
+    let mut case = simulated.next(&mut r).0;
+    case.code = [0x90; 16];
+    case.patch_at = 0;
+    match child.run(&[case]) {
+        Ok([outcome]) if outcome.signal == libc::SIGTRAP && outcome.state.rip == CODE + 1 => {
+            Ok((child, noise))
+        }
+        _ => Err("a process may not single-step itself here".into()),
+    }
+}
+
+/// Compares `steps` instructions; how many of each mnemonic there were.
+pub(crate) fn run(child: &mut Child, data: &[u8], seed: u64, steps: u64) -> BTreeMap<String, u64> {
+    let mut r = Random(seed);
+    let mut simulated = Simulated::new(data);
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
-    let mut regs = [0; 16];
     let mut done = 0;
     while done < steps {
-        let (bytes, i) = generate::instruction(&mut r);
-        generate::registers(&mut r, &i, &mut regs);
-        if skipped(&i, regs[1]) {
-            continue;
-        }
-        if i.mnemonic() == N::Ret {
-            let target = (CODE + r.below(0x800)).to_le_bytes();
-            child::write(regs[4], &target);
-            mem.write(regs[4], &target).unwrap();
-        }
-        child::write(CODE, &bytes);
-        mem.write(CODE, &bytes).unwrap();
-        let open = flags::STATUS | flags::DF;
-        let start_flags = r.next() & open | 2;
-
-        let mut before = start;
-        unpack(&mut before, &regs);
-        before.rip = CODE;
-        before.eflags = start_flags | flags::IF;
-        // No system call to restart.
-        before.orig_rax = u64::MAX;
-        let signal = native.step(&before);
-        let after = native.registers();
-
-        cpu.regs = regs;
-        cpu.rip = CODE;
-        cpu.set_rflags(start_flags);
-        let outcome = step(&mut cpu, &mut mem, &mut cache, &mut NoBus);
-
-        let number = done;
-        let describe = || {
-            format!(
-                "seed {seed}, instruction {number}: {i} ({:02x?})\nbefore {start_flags:#x} {:x?}",
-                bytes,
-                NAMES.iter().zip(regs).collect::<Vec<_>>()
-            )
+        let count = BATCH.min((steps - done) as usize);
+        let (cases, expected): (Vec<Case>, Vec<Expected>) =
+            (0..count).map(|_| simulated.next(&mut r)).unzip();
+        let outcomes = match child.run(&cases) {
+            Ok(outcomes) => outcomes,
+            Err(n) => {
+                let n = n.min(count - 1);
+                panic!("the child died at {}", describe(&cases[n], &expected[n]));
+            }
         };
-        *seen.entry(format!("{:?}", i.mnemonic())).or_default() += 1;
-        done += 1;
-        // How much of a faulting ENTER reaches memory is nobody's business.
-        if signal != libc::SIGTRAP && i.mnemonic() == N::Enter {
-            mem.write(DATA, &child::data()).unwrap();
-        }
-        match (&outcome, signal) {
-            (Step::Retired | Step::Iterated, libc::SIGTRAP) => {}
-            (Step::Stop(stop), libc::SIGFPE)
-                if matches!(**stop, Stop::UnhandledException { vector: 0, .. }) =>
-            {
-                continue;
+        for (n, expected) in expected.iter().enumerate() {
+            let number = done + n as u64;
+            if let Some(what) = difference(expected, &outcomes[n]) {
+                panic!(
+                    "{what}\nseed {seed}, instruction {number}: {}",
+                    describe(&cases[n], expected)
+                );
             }
-            (Step::Stop(stop), libc::SIGSEGV | libc::SIGBUS)
-                if matches!(
-                    **stop,
-                    Stop::UnhandledException {
-                        vector: 12..=14,
-                        ..
-                    }
-                ) =>
-            {
-                continue;
-            }
-            (Step::Stop(stop), libc::SIGILL)
-                if matches!(**stop, Stop::UnhandledException { vector: 6, .. }) =>
-            {
-                continue;
-            }
-            _ => panic!("native signal {signal}, core {outcome:?}\n{}", describe()),
+            let name = format!("{:?}", expected.instruction.mnemonic());
+            *seen.entry(name).or_default() += 1;
         }
-        let theirs = pack(&after);
-        for (n, name) in NAMES.iter().enumerate() {
-            assert_eq!(
-                cpu.regs[n],
-                theirs[n],
-                "{name}: core {:#x}, native {:#x}\n{}",
-                cpu.regs[n],
-                theirs[n],
-                describe()
-            );
-        }
-        assert!(
-            cpu.rip == after.rip,
-            "rip: core {:#x}, native {:#x}\n{}",
-            cpu.rip,
-            after.rip,
-            describe()
-        );
-        // A repeated string instruction with RCX 0 changes no flag; iced calls none undefined.
-        let mask = open & !undefined(&i, regs[1]);
-        assert!(
-            cpu.rflags() & mask == after.eflags & mask,
-            "flags: core {:#x}, native {:#x}, compared {mask:#x}\n{}",
-            cpu.rflags(),
-            after.eflags,
-            describe()
-        );
-        let there = child::data();
-        let here = mem.slice(DATA, DATA_SIZE).unwrap();
-        if there != here {
-            let at = there.iter().zip(here).position(|(a, b)| a != b).unwrap();
-            panic!(
-                "memory at {:#x}: core {:02x?}, native {:02x?}\n{}",
-                DATA + at as u64,
-                &here[at..(at + 8).min(DATA_SIZE)],
-                &there[at..(at + 8).min(DATA_SIZE)],
-                describe()
-            );
-        }
-        regs = theirs;
+        done += count as u64;
     }
-    let rare: Vec<_> = seen.iter().filter(|(_, n)| **n < 10).collect();
-    eprintln!(
-        "{done} instructions, {} mnemonics; rare: {rare:?}",
-        seen.len()
-    );
-    assert!(
-        steps < 50_000 || seen.len() > 100,
-        "too few kinds: {seen:?}"
-    );
+    seen
 }

@@ -234,7 +234,7 @@ pub(crate) fn instruction(r: &mut Random) -> (Vec<u8>, Instruction) {
             bytes.push(r.next() as u8);
         }
         bytes.truncate(15);
-        let mut i = Decoder::with_ip(64, &bytes, CODE, DecoderOptions::NONE).decode();
+        let i = Decoder::with_ip(64, &bytes, CODE, DecoderOptions::NONE).decode();
         // NOPs, XCHG and conditional instructions would drown the rest.
         let common = i.condition_code() != iced_x86::ConditionCode::None || i.mnemonic() == N::Nop;
         if i.is_invalid() || !wanted(&i) || (common && r.below(8) != 0) {
@@ -251,35 +251,58 @@ pub(crate) fn instruction(r: &mut Random) -> (Vec<u8>, Instruction) {
         let has_memory = (0..i.op_count()).any(|n| i.op_kind(n) == OpKind::Memory);
         if has_memory && i.mnemonic() != N::Xlatb {
             let aligned = i.has_lock_prefix() || matches!(i.mnemonic(), N::Cmpxchg16b | N::Xchg);
-            let narrow = r.below(8) == 0;
-            i.set_memory_base(if narrow { Register::EBX } else { Register::RBX });
-            i.set_memory_index(Register::None);
-            i.set_memory_index_scale(1);
-            if !aligned && r.below(3) == 0 {
-                i.set_memory_index(if narrow {
-                    Register::R14D
-                } else {
-                    Register::R14
-                });
-                i.set_memory_index_scale(1 << r.below(4));
+            match relocate(r, i, aligned) {
+                Some(relocated) => return relocated,
+                None => continue,
             }
-            let disp = if aligned {
-                16 * r.below(32)
-            } else {
-                r.below(512)
-            };
-            i.set_memory_displ_size(if disp < 128 { 1 } else { 4 });
-            i.set_memory_displacement64(disp);
-            i.set_segment_prefix(Register::None);
-            let mut encoder = Encoder::new(64);
-            if encoder.encode(&i, CODE).is_err() {
-                continue;
-            }
-            bytes = encoder.take_buffer();
-            i = Decoder::with_ip(64, &bytes, CODE, DecoderOptions::NONE).decode();
         }
         return (bytes, i);
     }
+}
+
+/// The same instruction with a memory operand in the data pages: RBX, perhaps plus R14, plus a
+/// displacement; on a multiple of 16 if `aligned`.
+pub(crate) fn relocate(
+    r: &mut Random,
+    mut i: Instruction,
+    aligned: bool,
+) -> Option<(Vec<u8>, Instruction)> {
+    let narrow = r.below(8) == 0;
+    i.set_memory_base(if narrow { Register::EBX } else { Register::RBX });
+    i.set_memory_index(Register::None);
+    i.set_memory_index_scale(1);
+    if !aligned && r.below(3) == 0 {
+        i.set_memory_index(if narrow {
+            Register::R14D
+        } else {
+            Register::R14
+        });
+        i.set_memory_index_scale(1 << r.below(4));
+    }
+    let disp = if aligned {
+        16 * r.below(32)
+    } else {
+        r.below(512)
+    };
+    i.set_memory_displ_size(if disp < 128 { 1 } else { 4 });
+    i.set_memory_displacement64(disp);
+    i.set_segment_prefix(Register::None);
+    let mut encoder = Encoder::new(64);
+    encoder.encode(&i, CODE).ok()?;
+    let bytes = encoder.take_buffer();
+    let i = Decoder::with_ip(64, &bytes, CODE, DecoderOptions::NONE).decode();
+    Some((bytes, i))
+}
+
+/// Address of the memory operand that [`relocate`] made.
+pub(crate) fn address(i: &Instruction, regs: &[u64; 16]) -> Option<u64> {
+    let memory = (0..i.op_count()).any(|n| i.op_kind(n) == OpKind::Memory);
+    let index = if i.memory_index() == Register::None {
+        0
+    } else {
+        regs[14] * u64::from(i.memory_index_scale())
+    };
+    memory.then(|| regs[3] + index + i.memory_displacement64())
 }
 
 /// Registers that make `i` stay inside the data pages, in the order of the core.

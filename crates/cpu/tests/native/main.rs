@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The core against the processor this test runs on: random instructions are executed natively,
-//! single-stepped in a child process, and on the core; registers, rip, the flags that the manual
-//! defines, and memory must agree after each.
+//! The core against the processor this test runs on: random integer, SSE and SSE2 instructions
+//! are executed natively, single-stepped in child processes, and on the core; registers, vector
+//! registers, MXCSR, rip, the flags that the manual defines, and memory must agree after each.
 //!
-//! `PMUSIM_NATIVE_STEPS` sets the number of instructions (default 100000), `PMUSIM_NATIVE_SEED`
-//! the seed. Needs x86-64 Linux and permission to trace a child; elsewhere the test says that it
+//! `PMUSIM_NATIVE_STEPS` sets the number of instructions (default a million; a billion takes a
+//! night), and `PMUSIM_NATIVE_SEED` the seed (default 1). Needs x86-64 Linux; elsewhere the test says that it
 //! was skipped.
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -13,6 +13,12 @@ mod child;
 mod compare;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod generate;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod vector;
+
+/// Child processes at most.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+const WORKERS_MAX: u64 = 8;
 
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 #[test]
@@ -22,12 +28,50 @@ fn the_core_agrees_with_this_processor() {
             .ok()
             .map_or(default, |v| v.parse().expect("a number"))
     };
-    let steps = number("PMUSIM_NATIVE_STEPS", 100_000);
+    let steps = number("PMUSIM_NATIVE_STEPS", 1_000_000);
     let seed = number("PMUSIM_NATIVE_SEED", 1);
-    match child::Child::start() {
-        Ok(child) => compare::run(&child, seed, steps),
-        Err(why) => eprintln!("skipped: {why}"),
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+    let workers = workers.min(WORKERS_MAX);
+    let mut started = Vec::new();
+    for worker in 0..workers {
+        // Far apart in the stream of seeds that people choose.
+        let seed = seed + (worker << 32);
+        match compare::start(seed) {
+            Ok((child, data)) => started.push((child, data, seed)),
+            Err(why) => {
+                eprintln!("skipped: {why}");
+                return;
+            }
+        }
     }
+    let mut seen = std::collections::BTreeMap::<String, u64>::new();
+    std::thread::scope(|scope| {
+        let handles: Vec<_> = started
+            .iter_mut()
+            .map(|(child, data, seed)| {
+                let share = steps.div_ceil(workers);
+                scope.spawn(move || compare::run(child, data, *seed, share))
+            })
+            .collect();
+        for handle in handles {
+            match handle.join() {
+                Ok(part) => part
+                    .into_iter()
+                    .for_each(|(name, n)| *seen.entry(name).or_default() += n),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    let rare: Vec<_> = seen.iter().filter(|(_, n)| **n < 10).collect();
+    let total: u64 = seen.values().sum();
+    eprintln!(
+        "{total} instructions, {} mnemonics; rare: {rare:?}",
+        seen.len()
+    );
+    assert!(
+        steps < 50_000 || seen.len() > 300,
+        "too few kinds: {seen:?}"
+    );
 }
 
 #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
