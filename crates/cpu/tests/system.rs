@@ -327,11 +327,11 @@ fn double_and_triple_fault() {
 
 #[test]
 fn unimplemented_says_what() {
-    let mut m = Machine::new(&[0x0f, 0x58, 0xc1]);
+    let mut m = Machine::new(&[0x0f, 0x53, 0xc1]);
     let Step::Stop(stop) = m.step() else { panic!() };
     assert_eq!(
         stop.to_string(),
-        "instruction not implemented at 0x10000: addps xmm0, xmm1 (bytes 0f 58 c1)"
+        "instruction not implemented at 0x10000: rcpps xmm0, xmm1 (bytes 0f 53 c1)"
     );
     assert_eq!(m.instructions(), [0, 0]);
     assert_eq!(m.cpu.rip, CODE);
