@@ -3,6 +3,7 @@
 //! other, and a direct branch knows the op at its target, so that a look-up is the exception. Each
 //! op's tag is compared before it runs: a wrong guess costs a look-up, never a wrong result.
 
+use crate::Features;
 use crate::cpu::canonical;
 use crate::decode::{self, Decoded};
 use crate::exec::misc;
@@ -28,6 +29,8 @@ pub struct DecodeCache {
     used: u16,
     pages: Vec<Option<Box<[u16; SLOTS]>>>,
     pub(crate) version: u64,
+    /// The model that the ops were decoded for.
+    features: Features,
     /// Branches that wait for the op at this tag.
     links: BTreeMap<u32, Vec<u16>>,
     /// Further ops with a tag: a run goes on over instructions that another run holds already.
@@ -80,6 +83,7 @@ impl DecodeCache {
             used: 1,
             pages: Vec::new(),
             version: 0,
+            features: Features::ALL,
             links: BTreeMap::new(),
             copies: BTreeMap::new(),
             watched: BTreeSet::new(),
@@ -151,11 +155,12 @@ impl DecodeCache {
         op
     }
 
-    /// Drops everything if the memory's code has changed.
-    pub(crate) fn sync(&mut self, mem: &Memory) {
-        if self.version != mem.version {
+    /// Drops everything if the memory's code has changed, or if it was decoded for another model.
+    pub(crate) fn sync(&mut self, mem: &Memory, features: Features) {
+        if self.version != mem.version || self.features != features {
             self.clear();
             self.version = mem.version;
+            self.features = features;
         }
     }
 
@@ -204,7 +209,7 @@ impl DecodeCache {
                 used,
                 ends,
                 complete,
-            } = decode::decode(&bytes[..have], rip);
+            } = decode::decode(&bytes[..have], rip, self.features);
             if !complete && let Some(fault) = fault {
                 // Too few bytes: the fetch of the next one faults.
                 if n == 0 {

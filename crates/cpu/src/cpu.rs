@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The architectural state of one core.
 
+use crate::Features;
 use crate::flags::{self, Flags};
 use crate::memory::{
     FAST_KERNEL_READ, FAST_KERNEL_WRITE, FAST_USER_READ, FAST_USER_WRITE, PageFault,
@@ -171,6 +172,8 @@ pub struct Cpu {
     pub(crate) shadow: Shadow,
     /// A single-step trap is due before the next instruction.
     pub(crate) debug_trap: bool,
+    /// What this model has; the same in all cores that share a decode cache.
+    pub features: Features,
     /// x87 control word. The rest of the x87 state does not exist.
     pub fcw: u16,
     /// MXCSR; must have no reserved bits set.
@@ -242,6 +245,7 @@ impl Cpu {
             halted: false,
             shadow: Shadow::None,
             debug_trap: false,
+            features: Features::ALL,
             fcw: FCW_START,
             mxcsr: MXCSR_START,
             xmm: [0; 16],

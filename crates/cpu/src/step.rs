@@ -9,7 +9,7 @@ use crate::event::{Source, enter, try_enter};
 use crate::flags;
 use crate::memory::Memory;
 use crate::op::{Flow, Op, Outcome, request};
-use crate::{Shadow, Stop, decode};
+use crate::{Features, Shadow, Stop, decode};
 use abi::msr;
 use abi::totals::{HwEvent, Ring};
 
@@ -83,7 +83,7 @@ fn step_slow<B: Bus>(
     bus: &mut B,
     over_watch: bool,
 ) -> Step {
-    cache.sync(mem);
+    cache.sync(mem, cpu.features);
     let attention = cpu.needs_attention();
     if attention {
         cpu.update_attention();
@@ -378,7 +378,9 @@ fn read_own_msr(cpu: &Cpu, n: u32) -> Option<u64> {
         msr::FS_BASE => cpu.fs_base,
         msr::GS_BASE => cpu.gs_base,
         msr::KERNEL_GS_BASE => cpu.kernel_gs_base,
-        TSC_AUX => cpu.tsc_aux,
+        TSC_AUX if cpu.features != cpu.features.without(Features::RDTSCP | Features::RDPID) => {
+            cpu.tsc_aux
+        }
         _ => return None,
     })
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What CPUID says of this machine: only what the core and the bank implement.
 
+use cpu::Features;
 use pmu::{Config, Vendor};
 
 /// CPUID leaves of one machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Cpuid {
+    features: Features,
     /// EBX, ECX, EDX of leaf 0.
     vendor: [u32; 3],
     /// Leaf 0AH.
@@ -20,12 +22,10 @@ pub(crate) struct Cpuid {
 
 /// Highest basic leaf.
 const LEAF_MAX: u32 = 0x0a;
-/// Leaf 1 EDX: TSC, MSR, CX8, APIC, CMOV.
-const FEATURES_EDX: u32 = 1 << 4 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 15;
+/// Leaf 1 EDX: APIC.
+const APIC: u32 = 1 << 9;
 /// Leaf 1 ECX: `IA32_PERF_CAPABILITIES` exists.
 const PDCM: u32 = 1 << 15;
-/// Leaf 80000001H ECX: LAHF.
-const LAHF: u32 = 1;
 /// Leaf 80000001H ECX: extended core counters (AMD).
 const PERF_CTR_EXT_CORE: u32 = 1 << 23;
 /// AMD's leaf of PerfMonV2.
@@ -33,28 +33,35 @@ const LEAF_PERFMON_V2: u32 = 0x8000_0022;
 /// Vendors as EBX, ECX, EDX hold them; they read in the order EBX, EDX, ECX.
 const GENUINE_INTEL: [u32; 3] = [0x756e_6547, 0x6c65_746e, 0x4965_6e69];
 const AUTHENTIC_AMD: [u32; 3] = [0x6874_7541, 0x444d_4163, 0x6974_6e65];
-/// Leaf 1 ECX: CX16, x2APIC, POPCNT, hypervisor present.
-const FEATURES_ECX: u32 = 1 << 13 | 1 << 21 | 1 << 23 | 1 << 31;
+/// Leaf 1 ECX: x2APIC, hypervisor present.
+const X2APIC_AND_HYPERVISOR: u32 = 1 << 21 | 1 << 31;
 
 impl Cpuid {
-    pub(crate) fn new(pmu: &Config) -> Self {
+    pub(crate) fn new(pmu: &Config, features: Features) -> Self {
         let amd = pmu.vendor == Vendor::Amd;
         Self {
+            features,
             vendor: if amd { AUTHENTIC_AMD } else { GENUINE_INTEL },
             perfmon: pmu.cpuid_0a(),
             pdcm: pmu.perf_capabilities().is_some(),
             extended_max: if amd { LEAF_PERFMON_V2 } else { 0x8000_0001 },
-            extended_ecx: LAHF
-                | if pmu.core_extension {
-                    PERF_CTR_EXT_CORE
-                } else {
-                    0
-                },
+            extended_ecx: if pmu.core_extension {
+                PERF_CTR_EXT_CORE
+            } else {
+                0
+            },
             perfmon_v2: pmu.cpuid_8000_0022(),
         }
     }
 
-    pub(crate) fn leaf(&self, leaf: u32, _subleaf: u32) -> [u32; 4] {
+    pub(crate) fn leaf(&self, leaf: u32, subleaf: u32) -> [u32; 4] {
+        let core = self.features.cpuid(leaf, subleaf);
+        let machine = self.machine(leaf);
+        std::array::from_fn(|n| core[n] | machine[n])
+    }
+
+    /// What does not come from the core's features.
+    fn machine(&self, leaf: u32) -> [u32; 4] {
         match leaf {
             0 => {
                 let [b, c, d] = self.vendor;
@@ -62,12 +69,11 @@ impl Cpuid {
             }
             1 => {
                 let pdcm = if self.pdcm { PDCM } else { 0 };
-                [0, 0, FEATURES_ECX | pdcm, FEATURES_EDX]
+                [0, 0, X2APIC_AND_HYPERVISOR | pdcm, APIC]
             }
             0x0a => self.perfmon,
             0x8000_0000 => [self.extended_max, 0, 0, 0],
-            // SYSCALL, NX and long mode in EDX.
-            0x8000_0001 => [0, 0, self.extended_ecx, 1 << 11 | 1 << 20 | 1 << 29],
+            0x8000_0001 => [0, 0, self.extended_ecx, 0],
             LEAF_PERFMON_V2 => self.perfmon_v2,
             _ => [0; 4],
         }
@@ -91,13 +97,13 @@ mod tests {
             fixed_counters: 3,
             ..Config::default()
         };
-        let cpuid = Cpuid::new(&config);
+        let cpuid = Cpuid::new(&config, Features::ALL);
         assert_eq!(vendor(&cpuid), b"GenuineIntel");
         assert_eq!(cpuid.leaf(0x0a, 0), [0x0730_0404, 0, 0, 0x603]);
         assert_ne!(cpuid.leaf(1, 0)[2] & PDCM, 0);
         assert_eq!(cpuid.leaf(0x8000_0001, 0)[2] & PERF_CTR_EXT_CORE, 0);
         assert_eq!(cpuid.leaf(LEAF_PERFMON_V2, 0), [0; 4]);
-        let without = Cpuid::new(&Config::default());
+        let without = Cpuid::new(&Config::default(), Features::ALL);
         assert_eq!(without.leaf(1, 0)[2] & PDCM, 0, "no such register");
     }
 
@@ -110,7 +116,7 @@ mod tests {
             core_extension: true,
             ..Config::default()
         };
-        let cpuid = Cpuid::new(&config);
+        let cpuid = Cpuid::new(&config, Features::ALL);
         assert_eq!(vendor(&cpuid), b"AuthenticAMD");
         assert_eq!(cpuid.leaf(0x0a, 0), [0; 4]);
         assert_eq!(cpuid.leaf(1, 0)[2] & PDCM, 0);

@@ -10,7 +10,7 @@ use abi::layout::{
     USER_TEXT_SIZE,
 };
 use abi::rows::Rows;
-use cpu::{Cpu, DecodeCache, Mark, Memory, Perm};
+use cpu::{Cpu, DecodeCache, Features, Mark, Memory, Perm};
 use image::{Image, StructLayout};
 use pmu::Pmu;
 
@@ -220,7 +220,7 @@ impl Machine {
             cache: DecodeCache::new(),
             cores,
             objects: Objects::new(layout),
-            cpuid: Cpuid::new(&hardware.pmu),
+            cpuid: Cpuid::new(&hardware.pmu, Features::ALL),
             skid: hardware.skid.into(),
             calls: Vec::new(),
             wrote: None,

@@ -5,7 +5,7 @@ use super::integer::{source, wide};
 use super::operands::{Kind, kind, number, size};
 use crate::access::{D, Full, M, S, Simple};
 use crate::exec::bmi::{CARRY, OVERFLOW};
-use crate::exec::{bits, bmi, mov};
+use crate::exec::{bits, bmi, misc, mov};
 use crate::op::{Handler, Op};
 use iced_x86::{Instruction, Mnemonic as N, OpKind};
 
@@ -77,6 +77,21 @@ pub(super) fn select(i: &Instruction, op: &mut Op) -> Option<Handler> {
         N::Blsi => pick!(three(i, op, 1, 1), bytes, X, bmi::lowest, 3),
         _ => None,
     }
+}
+
+/// What an instruction is on a processor that lacks its feature: BSF and BSR, which ignore the
+/// prefix of TZCNT and LZCNT, hints that do nothing, or #UD.
+pub(super) fn without_feature(i: &Instruction, op: &mut Op) -> Handler {
+    let bytes = size(i, 0);
+    let instead: Option<Handler> = match i.mnemonic() {
+        N::Tzcnt => scan!(kind(i, 1, op), bytes, bits::scan, false),
+        N::Lzcnt => scan!(kind(i, 1, op), bytes, bits::scan, true),
+        N::Prefetcht0 | N::Prefetcht1 | N::Prefetcht2 | N::Prefetchnta => {
+            Some(misc::nop as Handler)
+        }
+        _ => None,
+    };
+    instead.unwrap_or(misc::undefined)
 }
 
 fn crc32(i: &Instruction, op: &mut Op) -> Option<Handler> {

@@ -9,9 +9,10 @@ mod sse;
 mod system;
 
 use crate::exec::{branch, misc};
+use crate::features::needed;
 use crate::memory::Memory;
 use crate::op::{Handler, NONE, Op};
-use crate::{Stop, exec};
+use crate::{Features, Stop, exec};
 use iced_x86::{
     Decoder, DecoderError, DecoderOptions, Formatter, Instruction, IntelFormatter, Mnemonic,
 };
@@ -58,8 +59,8 @@ fn parse(bytes: &[u8], rip: u64) -> (Instruction, DecoderError) {
     (instruction, error)
 }
 
-/// Decodes one instruction at `rip` from up to 15 bytes.
-pub(crate) fn decode(bytes: &[u8], rip: u64) -> Decoded {
+/// Decodes one instruction at `rip` from up to 15 bytes, as a model with these features does.
+pub(crate) fn decode(bytes: &[u8], rip: u64, features: Features) -> Decoded {
     let (instruction, error) = parse(bytes, rip);
     let mut decoded = Decoded {
         op: plain(misc::undefined, instruction.len().max(1)),
@@ -73,6 +74,10 @@ pub(crate) fn decode(bytes: &[u8], rip: u64) -> Decoded {
             decoded.used = i.len();
             decoded.ends = ends(i.mnemonic());
             decoded.op = operands::fill(i);
+            if !features.contains(needed(i.cpuid_features())) {
+                decoded.op.run = extra::without_feature(i, &mut decoded.op);
+                return decoded;
+            }
             let run = integer::select(i, &mut decoded.op)
                 .or_else(|| extra::select(i, &mut decoded.op))
                 .or_else(|| sse::select(i, &mut decoded.op))

@@ -2,12 +2,12 @@
 //! Control and debug registers, descriptor tables, FS/GS base, INVLPG and their kin.
 
 use crate::access::{Mode, Place, Source, check_write, load, store};
-use crate::cpu::{CR0_TS, CR4_ALLOWED, CR4_FSGSBASE, canonical};
+use crate::cpu::{CR0_TS, CR4_ALLOWED, CR4_FSGSBASE, CR4_OSFXSR, CR4_OSXMMEXCPT, canonical};
 use crate::flags;
 use crate::op::{Flow, Op, Outcome};
 use crate::segment::{GP, NP, TableRegister, TaskRegister};
 use crate::word::Word;
-use crate::{Cpu, Memory};
+use crate::{Cpu, Features, Memory};
 use abi::totals::HwEvent;
 
 /// CR0.CD and NW, AM, WP, NE and TS, EM, MP may change; PG, PE and ET may not.
@@ -49,7 +49,14 @@ pub(crate) fn write_control(cpu: &mut Cpu, _: &mut Memory, op: &Op) -> Outcome {
         2 => cpu.cr2 = v,
         3 => cpu.cr3 = v,
         _ => {
-            if v & CR4_NEEDED == 0 || v & !CR4_ALLOWED != 0 {
+            let mut allowed = CR4_ALLOWED;
+            if !cpu.features.contains(Features::SSE) {
+                allowed &= !(CR4_OSFXSR | CR4_OSXMMEXCPT);
+            }
+            if !cpu.features.contains(Features::FSGSBASE) {
+                allowed &= !CR4_FSGSBASE;
+            }
+            if v & CR4_NEEDED == 0 || v & !allowed != 0 {
                 return Err(cpu.gp());
             }
             cpu.cr4 = v;
