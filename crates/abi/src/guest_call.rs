@@ -34,6 +34,8 @@ pub enum Reader {
     ReadLocal = 3,
     /// The user page protocol at CPL 3.
     UserPage = 4,
+    /// What `perf_event_pause` returns: the count without children's.
+    Pause = 5,
 }
 
 impl Reader {
@@ -46,6 +48,7 @@ impl Reader {
             2 => Self::Sample,
             3 => Self::ReadLocal,
             4 => Self::UserPage,
+            5 => Self::Pause,
             _ => return None,
         })
     }

@@ -21,6 +21,20 @@ pub const PRIVATE_BASE: u64 = 0x1000;
 /// `switch_to(task)`: the task that runs on this CPU from here on; task 0 is the idle task, others
 /// are created at their first mention. The instruction stream goes on: it is that task's now.
 pub const SWITCH_TO: u64 = 0x1000;
+/// `fork(task)`: the current task has a child with this number, which inherits its events. The
+/// child runs when somebody switches to it.
+pub const FORK: u64 = 0x1001;
+/// `exit_task()`: the current task ends; this CPU's idle task goes on with the instruction stream.
+pub const EXIT_TASK: u64 = 0x1002;
+/// `exec()`: the current task executes a program, which is the same one: what its events do then.
+pub const EXEC: u64 = 0x1003;
+/// `offline()`: what happens to this CPU's events when the CPU goes away (`perf_event_exit_cpu`).
+/// It does not go: its instruction stream goes on.
+pub const OFFLINE: u64 = 0x1004;
+/// `online()`: it is back (`perf_event_init_cpu`).
+pub const ONLINE: u64 = 0x1005;
+/// `user_value(fd, value)`: tells the host what the user page protocol made of this event.
+pub const USER_VALUE: u64 = 0x1006;
 
 /// `PERF_EVENT_IOC_ENABLE`.
 pub const IOC_ENABLE: u64 = 0x2400;
@@ -38,6 +52,8 @@ pub const IOC_OVERFLOW_READ_LOCAL: u64 = 0x7001;
 /// Private: an NMI that the PMU does not claim runs `perf_event_read_local` of this event on the
 /// CPU that takes it.
 pub const IOC_NMI_PROBE: u64 = 0x7002;
+/// Private: `perf_event_pause` with the argument as `reset`; what it returns is told to the host.
+pub const IOC_PAUSE: u64 = 0x7003;
 /// `PERF_IOC_FLAG_GROUP`.
 pub const IOC_FLAG_GROUP: u64 = 1;
 

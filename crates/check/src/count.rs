@@ -18,7 +18,7 @@ pub(crate) fn judge(
     reader: Reader,
     rip: u64,
 ) -> Option<Violation> {
-    let allowed = shadow.allowed(view, object)?;
+    let allowed = shadow.allowed(view, object, reader)?;
     let lag = claims.lag(view, object);
     // A claim of the master's is no lag of a sharer whose base is older than the claim: the ideal
     // itself is never wrong.

@@ -11,6 +11,7 @@ pub mod access_log;
 pub mod cause;
 mod claims;
 mod count;
+mod family;
 mod freed;
 mod monotony;
 mod oracles;

@@ -23,6 +23,8 @@ pub struct Oracles {
     ownership: Ownership,
     state: StateMachine,
     violations: Vec<Violation>,
+    /// Instructions that read a user page: address and event.
+    looks: Arc<BTreeMap<u64, Arc<str>>>,
     /// Values that readers emitted inside NMI handlers.
     pub sampled: u64,
 }
@@ -38,8 +40,16 @@ impl Oracles {
             ownership: Ownership::default(),
             state: StateMachine::default(),
             violations: Vec::new(),
+            looks: Arc::default(),
             sampled: 0,
         }
+    }
+
+    /// With the instructions that read user pages, by address, with the name of the event.
+    #[must_use]
+    pub fn looking(mut self, looks: BTreeMap<u64, Arc<str>>) -> Self {
+        self.looks = Arc::new(looks);
+        self
     }
 
     /// What has been found so far, in order.
@@ -53,7 +63,7 @@ impl Observer for Oracles {
     fn guest_event(&mut self, view: &View<'_>, event: GuestEvent, rip: u64) {
         match event {
             GuestEvent::Born(object) => self.shadow.born(view, object),
-            GuestEvent::Died(_) => {}
+            GuestEvent::Died(object) => self.shadow.died(view, object),
             GuestEvent::Value {
                 object,
                 value,
@@ -84,6 +94,12 @@ impl Observer for Oracles {
         self.shadow.syscall(view);
         if Shadow::is_reset(view) {
             self.monotony.reset();
+        }
+    }
+
+    fn code(&mut self, view: &View<'_>) {
+        if let Some(name) = self.looks.get(&view.core.cpu.rip) {
+            self.shadow.user_look(view, name);
         }
     }
 

@@ -12,13 +12,16 @@
 //! to another master widens the interval for good by what passed between the sharer's last sync
 //! and the end of the call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use abi::guest_call::Reader;
 use abi::msr::PERF_GLOBAL_CTRL;
 use abi::syscall;
 use abi::totals::{HwEvent, Ring};
 use machine::{AccessKind, Decision, ObjectAccess, ObjectId, Outcome, View};
+
+use crate::family::Families;
 
 /// What an event of a scenario counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub struct Spec {
     pub disabled: bool,
     /// Name of its leader.
     pub leader: Option<Arc<str>>,
+    /// The next exec of its task enables it.
+    pub enable_on_exec: bool,
 }
 
 /// What is known of one living event.
@@ -49,6 +54,14 @@ pub struct Spec {
 struct Ideal {
     spec: Arc<Spec>,
     leader: Option<ObjectId>,
+    /// The opened event that it was inherited from.
+    parent: Option<ObjectId>,
+    /// Ideals of exited children: the least and the most.
+    exited: [u64; 2],
+    /// The next exec of its task enables it.
+    on_exec: bool,
+    /// Its CPU went away: it never counts again.
+    gone: bool,
     /// The user wants it to count.
     enabled: bool,
     /// Occurrences that it ought to show.
@@ -85,6 +98,12 @@ pub struct Allowed {
 }
 
 impl Allowed {
+    /// Something else is part of the value.
+    fn add(&mut self, least: u64, most: u64) {
+        self.least += least;
+        self.most += most;
+    }
+
     /// Whether a reader may see `value` when the interrupted code holds back `lag` of it.
     #[must_use]
     pub fn contains(&self, value: u64, lag: u64) -> bool {
@@ -111,6 +130,9 @@ pub struct Shadow {
     enabled: bool,
     /// By flow of control: interrupted code, NMI handler.
     looks: [Looks; 2],
+    families: Families,
+    /// What the user page protocol may have read, by event: at its last look.
+    user_looks: BTreeMap<ObjectId, Allowed>,
 }
 
 impl Shadow {
@@ -127,12 +149,48 @@ impl Shadow {
             call: None,
             enabled: true,
             looks: [Looks::default(), Looks::default()],
+            families: Families::default(),
+            user_looks: BTreeMap::new(),
         }
     }
 
-    /// What may be read of `object` now; `None` for an event that the scenario does not describe.
+    /// What `reader` may read of `object` now; `None` for an event that the scenario does not
+    /// describe. `read(2)` adds all children, a sample and the user page those that have exited.
     #[must_use]
-    pub fn allowed(&self, view: &View<'_>, object: ObjectId) -> Option<Allowed> {
+    pub fn allowed(&self, view: &View<'_>, object: ObjectId, reader: Reader) -> Option<Allowed> {
+        if reader == Reader::UserPage {
+            return self.user_looks.get(&object).cloned();
+        }
+        let mut sum = self.own(view, object)?;
+        if matches!(reader, Reader::Read | Reader::ReadGroup) {
+            for (&child, ideal) in &self.events {
+                if ideal.parent == Some(object)
+                    && let Some(own) = self.own(view, child)
+                {
+                    sum.add(own.least, own.most);
+                }
+            }
+        }
+        if !matches!(reader, Reader::ReadLocal | Reader::Pause) {
+            let [least, most] = self.events.get(&object)?.exited;
+            sum.add(least, most);
+            sum.other = sum.other.map(|other| other + most);
+        }
+        Some(sum)
+    }
+
+    /// The user page protocol reads the event's count here.
+    pub(crate) fn user_look(&mut self, view: &View<'_>, name: &str) {
+        let object = view.objects.by_name(name);
+        if let Some(object) = object
+            && let Some(allowed) = self.allowed(view, object, Reader::Sample)
+        {
+            self.user_looks.insert(object, allowed);
+        }
+    }
+
+    /// The part of what may be read that the event counted itself.
+    fn own(&self, view: &View<'_>, object: ObjectId) -> Option<Allowed> {
         let ideal = self.events.get(&object)?;
         let resetting = self
             .call
@@ -163,15 +221,38 @@ impl Shadow {
         let Some(spec) = self.specs.get(root) else {
             return;
         };
-        let leader = spec
-            .leader
-            .as_ref()
-            .and_then(|leader| view.objects.by_name(leader));
+        let parent = view.objects.by_name(root).filter(|&root| root != object);
+        let (leader, enabled, on_exec);
+        if let Some(parent) = parent.and_then(|parent| self.events.get(&parent)) {
+            leader = view
+                .field(object, "group_leader")
+                .and_then(|leader| view.objects.at(leader))
+                .map(|(leader, _)| leader)
+                .filter(|&leader| leader != object);
+            (enabled, on_exec) = (parent.enabled, parent.on_exec);
+        } else {
+            leader = spec
+                .leader
+                .as_ref()
+                .and_then(|leader| view.objects.by_name(leader));
+            (enabled, on_exec) = (!spec.disabled, spec.enable_on_exec);
+        }
+        match (self.call, parent) {
+            (Some(call), Some(parent)) if call.number == syscall::FORK => {
+                self.families.inherited(parent, call.args[0]);
+            }
+            (Some(call), None) => self.families.opened(view.cpu, object, call.args[1]),
+            _ => {}
+        }
         self.events.insert(
             object,
             Ideal {
                 leader,
-                enabled: !spec.disabled,
+                parent,
+                exited: [0; 2],
+                on_exec,
+                gone: false,
+                enabled,
                 count: 0,
                 since: None,
                 exact: !(spec.kernel && matches!(spec.counted, Counted::Retired(_))),
@@ -192,10 +273,27 @@ impl Shadow {
         self.leave_user(view);
     }
 
+    /// An event was freed: a child that exits leaves its count to its parent.
+    pub(crate) fn died(&mut self, view: &View<'_>, object: ObjectId) {
+        let Some(own) = self.own(view, object) else {
+            return;
+        };
+        let parent = self.events.get(&object).and_then(|ideal| ideal.parent);
+        let Some(parent) = parent else { return };
+        self.events.remove(&object);
+        let exits = self
+            .call
+            .is_some_and(|call| call.number == syscall::EXIT_TASK);
+        if exits && let Some(parent) = self.events.get_mut(&parent) {
+            parent.exited[0] += own.least;
+            parent.exited[1] += own.most;
+        }
+    }
+
     /// Whether the system call that begins here resets an event.
     pub(crate) fn is_reset(view: &View<'_>) -> bool {
         let regs = &view.core.cpu.regs;
-        regs[RAX] == syscall::IOCTL && regs[RSI] == syscall::IOC_RESET
+        regs[RAX] == syscall::IOCTL && resets(regs[RSI], regs[RDX])
     }
 
     /// User code stops running: what has counted so far is settled.
@@ -295,6 +393,7 @@ impl Shadow {
             self.events.iter().map(|(&id, e)| (id, e.enabled)).collect();
         // Inside a call the intent may be on either side: what is scheduled counts.
         let in_call = self.call.is_some();
+        let families = &self.families;
         for (&id, ideal) in &mut self.events {
             if !which(ideal) {
                 continue;
@@ -302,7 +401,8 @@ impl Shadow {
             let leader_enabled = ideal
                 .leader
                 .is_none_or(|l| enabled.get(&l).copied().unwrap_or(true));
-            let meant = in_call || (ideal.enabled && leader_enabled);
+            let of_task = families.counts(view.cpu, ideal.parent.unwrap_or(id));
+            let meant = in_call || (ideal.enabled && leader_enabled && of_task && !ideal.gone);
             let counts =
                 matches!(ideal.spec.counted, Counted::Retired(_)) && meant && scheduled(view, id);
             ideal.since = counts.then(|| ideal.total(view));
@@ -326,12 +426,34 @@ impl Shadow {
 
     /// What a call that has returned without an error says about who is meant to count.
     fn intend(&mut self, view: &View<'_>, call: Call) {
+        self.families.returned(view.cpu, call.number, call.args[0]);
+        match call.number {
+            syscall::EXEC => {
+                for (&id, ideal) in &mut self.events {
+                    if ideal.on_exec && self.families.is_current(view, id) {
+                        ideal.on_exec = false;
+                        ideal.enabled = true;
+                    }
+                }
+            }
+            syscall::OFFLINE => {
+                for (&id, ideal) in &mut self.events {
+                    let cpu = view.field(id, "cpu");
+                    ideal.gone |= self.families.of_cpu(id) && cpu == Some(view.cpu as u64);
+                }
+            }
+            _ => {}
+        }
         let Some(target) = view.objects.by_fd(call.args[0]) else {
             return;
         };
         match call.number {
             syscall::IOCTL => {
-                let members = self.addressed(target, call.args[2]);
+                let group = match call.args[1] {
+                    syscall::IOC_ENABLE | syscall::IOC_DISABLE | syscall::IOC_RESET => call.args[2],
+                    _ => 0,
+                };
+                let members = self.addressed(target, group);
                 for id in members {
                     let Some(ideal) = self.events.get_mut(&id) else {
                         continue;
@@ -340,16 +462,22 @@ impl Shadow {
                         syscall::IOC_ENABLE | syscall::IOC_REFRESH => ideal.enabled = true,
                         syscall::IOC_DISABLE => ideal.enabled = false,
                         syscall::IOC_RESET => ideal.rebase(view),
+                        syscall::IOC_PAUSE => {
+                            ideal.enabled = false;
+                            if call.args[2] != 0 {
+                                ideal.rebase(view);
+                            }
+                        }
                         _ => {}
                     }
                 }
             }
             syscall::CLOSE => {
                 self.events.remove(&target);
+                self.events.retain(|_, ideal| ideal.parent != Some(target));
+                let alive: BTreeSet<ObjectId> = self.events.keys().copied().collect();
                 for ideal in self.events.values_mut() {
-                    if ideal.leader == Some(target) {
-                        ideal.leader = None;
-                    }
+                    ideal.leader = ideal.leader.filter(|leader| alive.contains(leader));
                 }
             }
             _ => {}
@@ -358,9 +486,21 @@ impl Shadow {
 
     /// The events that an ioctl on `target` with this argument is about.
     fn addressed(&self, target: ObjectId, arg: u64) -> Vec<ObjectId> {
-        if arg & syscall::IOC_FLAG_GROUP == 0 {
-            return vec![target];
+        let mut list = vec![target];
+        if arg & syscall::IOC_FLAG_GROUP != 0 {
+            list = self.group_of(target);
         }
+        let children = |(&id, ideal): (&ObjectId, &Ideal)| {
+            let inherited = ideal.parent.is_some_and(|parent| list.contains(&parent));
+            inherited.then_some(id)
+        };
+        let children: Vec<ObjectId> = self.events.iter().filter_map(children).collect();
+        list.extend(children);
+        list
+    }
+
+    /// The leader of `target` and all siblings.
+    fn group_of(&self, target: ObjectId) -> Vec<ObjectId> {
         let leader = self
             .events
             .get(&target)
@@ -377,10 +517,23 @@ impl Shadow {
 impl Call {
     /// The event that this call resets, and its argument.
     fn reset_target(self, view: &View<'_>) -> Option<(ObjectId, u64)> {
-        let resets = self.number == syscall::IOCTL && self.args[1] == syscall::IOC_RESET;
-        let target = resets.then(|| view.objects.by_fd(self.args[0]))??;
-        Some((target, self.args[2]))
+        let [fd, request, arg] = self.args;
+        let resets = self.number == syscall::IOCTL && resets(request, arg);
+        let target = resets.then(|| view.objects.by_fd(fd))??;
+        Some((
+            target,
+            if request == syscall::IOC_RESET {
+                arg
+            } else {
+                0
+            },
+        ))
     }
+}
+
+/// Whether an ioctl with this argument sets a count to 0.
+fn resets(request: u64, arg: u64) -> bool {
+    request == syscall::IOC_RESET || request == syscall::IOC_PAUSE && arg != 0
 }
 
 const RAX: usize = 0;

@@ -167,5 +167,6 @@ pub(crate) const fn reader_name(reader: Reader) -> &'static str {
         Reader::Sample => "group sample by NMI",
         Reader::ReadLocal => "perf_event_read_local",
         Reader::UserPage => "user page",
+        Reader::Pause => "perf_event_pause",
     }
 }

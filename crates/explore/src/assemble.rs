@@ -10,11 +10,13 @@ use std::sync::Arc;
 use abi::layout::{PAGE_SIZE, USER_DATA, USER_DATA_SIZE, USER_TEXT, USER_TEXT_SIZE};
 use abi::syscall::{self, Attr};
 use iced_x86::{Code, Encoder, IcedError, Instruction, MemoryOperand, Register};
-use machine::{Action, Program, StepMark};
+use machine::{Action, Look, Program, StepMark};
 use scenario::{Event, OnOverflow, Op, Scenario, SwitchTarget, TaskTarget};
 
 /// Offset of the descriptor slots in CPU 0's data; 8 bytes for each event.
 const SLOTS: u64 = 0;
+/// Offset of the addresses of user pages in CPU 0's data; 8 bytes for each event.
+const PAGES: u64 = 0x800;
 /// Offset of the attributes in CPU 0's data.
 const ATTRS: u64 = 0x1000;
 /// Offset of each CPU's read buffer in its own data.
@@ -60,11 +62,14 @@ fn errno_name(errno: u64) -> &'static str {
     match errno {
         1 => "EPERM",
         3 => "ESRCH",
+        6 => "ENXIO",
         9 => "EBADF",
         11 => "EAGAIN",
         12 => "ENOMEM",
         13 => "EACCES",
         14 => "EFAULT",
+        17 => "EEXIST",
+        19 => "ENODEV",
         22 => "EINVAL",
         24 => "EMFILE",
         28 => "ENOSPC",
@@ -74,13 +79,14 @@ fn errno_name(errno: u64) -> &'static str {
     }
 }
 
-struct Assembler<'a> {
+pub(crate) struct Assembler<'a> {
     scenario: &'a Scenario,
     cpu: usize,
     /// Where events of this program are opened so far.
     open: Vec<&'a str>,
-    text: Vec<u8>,
+    pub(crate) text: Vec<u8>,
     base: u64,
+    pub(crate) looks: Vec<Look>,
 }
 
 impl<'a> Assembler<'a> {
@@ -91,6 +97,7 @@ impl<'a> Assembler<'a> {
             open: Vec::new(),
             text: Vec::new(),
             base: USER_TEXT + cpu as u64 * USER_TEXT_SIZE,
+            looks: Vec::new(),
         }
     }
 
@@ -120,6 +127,7 @@ impl<'a> Assembler<'a> {
                 Vec::new()
             },
             steps: marks,
+            looks: self.looks,
         })
     }
 
@@ -161,6 +169,39 @@ impl<'a> Assembler<'a> {
                     &[(Register::RSI, buffer), (Register::RDX, BUFFER_SIZE)],
                 )?;
             }
+            Op::Period { event, n } => {
+                // The argument is the address of the period.
+                self.load(Register::RAX, *n)?;
+                let address = USER_DATA + self.cpu as u64 * USER_DATA_SIZE + BUFFER;
+                self.emit(&Instruction::with2(
+                    Code::Mov_moffs64_RAX,
+                    MemoryOperand::with_displ(address, 8),
+                    Register::RAX,
+                )?)?;
+                self.on_fd(
+                    index,
+                    event,
+                    syscall::IOCTL,
+                    &[
+                        (Register::RSI, syscall::IOC_PERIOD),
+                        (Register::RDX, address),
+                    ],
+                )?;
+            }
+            Op::Pause { event, reset } => self.on_fd(
+                index,
+                event,
+                syscall::IOCTL,
+                &[
+                    (Register::RSI, syscall::IOC_PAUSE),
+                    (Register::RDX, u64::from(*reset)),
+                ],
+            )?,
+            Op::UserRead(id) => {
+                if let Some(at) = self.position(id) {
+                    self.user_read(index, id, at)?;
+                }
+            }
             Op::Work(n) => self.work(*n)?,
             Op::Switch(target) => {
                 let number = match target {
@@ -170,6 +211,14 @@ impl<'a> Assembler<'a> {
                 self.load(Register::RDI, number)?;
                 self.call(index, syscall::SWITCH_TO)?;
             }
+            Op::Fork(name) => {
+                self.load(Register::RDI, self.scenario.task_number(name).unwrap_or(0))?;
+                self.call(index, syscall::FORK)?;
+            }
+            Op::ExitTask => self.call(index, syscall::EXIT_TASK)?,
+            Op::Exec => self.call(index, syscall::EXEC)?,
+            Op::Offline => self.call(index, syscall::OFFLINE)?,
+            Op::Online => self.call(index, syscall::ONLINE)?,
             // What the machine does when it gets here needs a place to get to.
             Op::Tick | Op::Advance { .. } => self.emit(&Instruction::with(Code::Nopd))?,
             Op::Mmap(id) => {
@@ -234,7 +283,13 @@ impl<'a> Assembler<'a> {
         self.load(Register::RDX, 3)?;
         self.load(Register::R10, 1)?;
         self.load(Register::R9, 0)?;
-        self.call(index, syscall::MMAP)
+        self.call(index, syscall::MMAP)?;
+        let page = MemoryOperand::with_displ(page_addr(at), 8);
+        self.emit(&Instruction::with2(
+            Code::Mov_moffs64_RAX,
+            page,
+            Register::RAX,
+        )?)
     }
 
     /// `ioctl(IOC_OVERFLOW_READ_LOCAL)` for every pair that is complete with the event opened last.
@@ -312,7 +367,7 @@ impl<'a> Assembler<'a> {
     }
 
     /// RAX = descriptor of the event at this position.
-    fn load_slot(&mut self, at: usize) -> Result<(), AssembleError> {
+    pub(crate) fn load_slot(&mut self, at: usize) -> Result<(), AssembleError> {
         let slot = MemoryOperand::with_displ(slot_addr(at), 8);
         self.emit(&Instruction::with2(
             Code::Mov_RAX_moffs64,
@@ -321,12 +376,12 @@ impl<'a> Assembler<'a> {
         )?)
     }
 
-    fn load(&mut self, register: Register, value: u64) -> Result<(), AssembleError> {
+    pub(crate) fn load(&mut self, register: Register, value: u64) -> Result<(), AssembleError> {
         self.emit(&Instruction::with2(Code::Mov_r64_imm64, register, value)?)
     }
 
     /// SYSCALL; a negative result ends the program.
-    fn call(&mut self, index: usize, number: u64) -> Result<(), AssembleError> {
+    pub(crate) fn call(&mut self, index: usize, number: u64) -> Result<(), AssembleError> {
         self.load(Register::RAX, number)?;
         self.emit(&Instruction::with(Code::Syscall))?;
         self.emit(&Instruction::with2(
@@ -372,11 +427,11 @@ impl<'a> Assembler<'a> {
         self.emit(&Instruction::with_branch(Code::Jne_rel8_64, turn)?)
     }
 
-    fn here(&self) -> u64 {
+    pub(crate) fn here(&self) -> u64 {
         self.base + self.text.len() as u64
     }
 
-    fn emit(&mut self, instruction: &Instruction) -> Result<(), AssembleError> {
+    pub(crate) fn emit(&mut self, instruction: &Instruction) -> Result<(), AssembleError> {
         let mut encoder = Encoder::new(64);
         encoder.encode(instruction, self.here())?;
         self.text.extend(encoder.take_buffer());
@@ -390,6 +445,11 @@ impl<'a> Assembler<'a> {
 
 fn slot_addr(at: usize) -> u64 {
     USER_DATA + SLOTS + at as u64 * 8
+}
+
+/// Where the address of an event's user page is kept.
+pub(crate) fn page_addr(at: usize) -> u64 {
+    USER_DATA + PAGES + at as u64 * 8
 }
 
 fn attr_addr(at: usize) -> u64 {
@@ -454,6 +514,7 @@ pub fn specs(scenario: &Scenario) -> BTreeMap<Arc<str>, check::shadow::Spec> {
                 kernel: !event.exclude_kernel,
                 disabled: event.disabled,
                 leader: event.group.as_deref().map(Arc::from),
+                enable_on_exec: event.enable_on_exec,
             };
             (Arc::from(event.id.as_str()), spec)
         })

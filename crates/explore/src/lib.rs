@@ -19,6 +19,7 @@ mod resolve;
 mod setup;
 mod sweep;
 mod throughput;
+mod user_page;
 mod verdict;
 
 pub use execute::{Execution, execute};

@@ -42,12 +42,17 @@ impl Setup {
             self.programs.clone(),
         )?;
         machine.watch_objects();
+        for look in self.programs.iter().flat_map(|program| &program.looks) {
+            machine.watch_code(look.rip);
+        }
         Ok(machine)
     }
 
     /// Oracles for its events.
     #[must_use]
     pub fn oracles(&self) -> Oracles {
+        let looks = self.programs.iter().flat_map(|program| &program.looks);
         Oracles::new(self.specs.clone())
+            .looking(looks.map(|look| (look.rip, look.event.clone())).collect())
     }
 }

@@ -72,6 +72,12 @@ pub(crate) extern "C" fn system_call(
                 a4,
             ),
             syscall::SWITCH_TO => PERF.sys_switch_to(a0 as u32),
+            syscall::FORK => PERF.sys_fork(a0 as u32),
+            syscall::EXIT_TASK => PERF.sys_exit_task(),
+            syscall::EXEC => PERF.sys_exec(),
+            syscall::OFFLINE => PERF.sys_offline(),
+            syscall::ONLINE => PERF.sys_online(),
+            syscall::USER_VALUE => PERF.sys_user_value(a0 as i32, a1),
             _ => -ENOSYS,
         }
     }

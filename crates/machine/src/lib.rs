@@ -28,6 +28,6 @@ pub use digest::Digest;
 pub use machine::{Hardware, Machine, SetupError, Snapshot};
 pub use objects::{Object, ObjectId, Objects};
 pub use observer::{GuestEvent, NmiFrame, ObjectAccess, Observer, Outcome, View};
-pub use program::{Action, Program, StepMark};
+pub use program::{Action, Look, Program, StepMark};
 pub use step::{Until, access_word};
 pub use stop::{End, Failure, Reason};

@@ -12,6 +12,18 @@ pub struct Program {
     pub data: Vec<u8>,
     /// Steps in program order. A step runs from its address to that of the next one.
     pub steps: Vec<StepMark>,
+    /// Instructions that read a user page's count, in program order.
+    pub looks: Vec<Look>,
+}
+
+/// An instruction at CPL 3 that reads a count by the user page protocol: the load of `offset`, or
+/// RDPMC. What the last one before the value is told has read is what the value stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Its address.
+    pub rip: u64,
+    /// Name of the event.
+    pub event: Arc<str>,
 }
 
 /// Where a step of the program begins.

@@ -147,6 +147,37 @@ impl Atomic32 {
         self.0.fetch_add(n, Ordering::SeqCst);
     }
 
+    /// `atomic_inc_not_zero`: false, and no change, when it is 0.
+    #[inline(always)]
+    pub fn inc_not_zero(&self) -> bool {
+        let mut found = self.read();
+        while found != 0 {
+            match self
+                .0
+                .compare_exchange(found, found + 1, Ordering::SeqCst, Ordering::Relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => found = now,
+            }
+        }
+        false
+    }
+
+    /// `atomic_set`: one volatile store.
+    #[inline(always)]
+    pub fn set(&self, value: i32) {
+        // SAFETY: as in `read`.
+        unsafe { self.0.as_ptr().write_volatile(value) }
+    }
+
+    /// `atomic_cmpxchg`: one LOCK CMPXCHG; true if it held `old`.
+    #[inline(always)]
+    pub fn cmpxchg(&self, old: i32, new: i32) -> bool {
+        self.0
+            .compare_exchange(old, new, Ordering::SeqCst, Ordering::Relaxed)
+            .is_ok()
+    }
+
     /// `atomic_dec_and_test`: one LOCK DEC; true if the result is 0.
     #[inline(always)]
     pub fn dec_and_test(&self) -> bool {

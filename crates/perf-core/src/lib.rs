@@ -16,6 +16,7 @@ pub mod hw;
 pub mod list;
 #[cfg(test)]
 pub mod mock;
+pub mod mutex;
 pub mod perf;
 pub mod sharing;
 pub mod types;

@@ -15,6 +15,7 @@ use crate::cell::Once;
 use crate::core::arena::Arena;
 use crate::core::boot::MAX_SAMPLES_PER_TICK;
 use crate::hw::Hardware;
+use crate::mutex::Mutex;
 use crate::types::{PerfCpuContext, PerfEvent, PerfPercpu, Task, TaskSlot};
 use crate::x86::CpuHwEvents;
 
@@ -43,6 +44,10 @@ pub struct Perf<H: Hardware> {
     pub percpu: [UnsafeCell<PerfPercpu>; CPUS_MAX],
     /// The idle task of each CPU, then the others.
     pub tasks: [UnsafeCell<TaskSlot>; CPUS_MAX + TASKS_MAX],
+    /// Guards the making of tasks (`tasklist_lock`).
+    pub tasks_mutex: Mutex,
+    /// Guards the table of descriptors (`files->file_lock`).
+    pub files_mutex: Mutex,
     /// Open file descriptors: null, reserved (dangling), or an event.
     pub files: [Once<*mut PerfEvent>; FDS_MAX],
     /// All descriptors from here on were never used.
@@ -71,6 +76,8 @@ impl<H: Hardware> Perf<H> {
             cpu_contexts: [const { UnsafeCell::new(PerfCpuContext::new()) }; CPUS_MAX],
             percpu: [const { UnsafeCell::new(PerfPercpu::new()) }; CPUS_MAX],
             tasks: [const { UnsafeCell::new(TaskSlot::new()) }; CPUS_MAX + TASKS_MAX],
+            tasks_mutex: Mutex::new(),
+            files_mutex: Mutex::new(),
             files: [const { Once::new(ptr::null_mut()) }; FDS_MAX],
             files_end: Once::new(0),
             nmi_probe: Once::new(ptr::null_mut()),

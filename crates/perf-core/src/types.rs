@@ -12,6 +12,7 @@ use abi::syscall::Attr;
 
 use crate::cell::{Atomic32, Atomic64, Local64, Once, RawSpinlock};
 use crate::list::ListHead;
+use crate::mutex::Mutex;
 
 /// `enum perf_event_state`. One numbering for all schedulers, `none` included: ENABLED = 1,
 /// ACTIVE = 2. The order matters: the core compares with `<` and `>`.
@@ -182,6 +183,14 @@ pub struct PerfEvent {
     pub parent: *mut PerfEvent,
     /// Inherited children: head in the parent, node in the child.
     pub child_list: ListHead,
+    /// `event->child_mutex`: guards the list of children.
+    pub child_mutex: Mutex,
+    /// `event->mmap_mutex`: guards the mapping.
+    pub mmap_mutex: Mutex,
+    /// References: the file's and one for each child.
+    pub refcount: Atomic32,
+    /// References to the file (`file->f_count`): the descriptor's and those of calls that run.
+    pub file_count: Atomic32,
     /// Enabled time of exited children.
     pub child_total_time_enabled: Atomic64,
     /// Running time of exited children.
@@ -248,9 +257,11 @@ pub mod event_type {
 pub struct PerfEventContext {
     /// `ctx->lock`. Interrupts are off while it is held.
     pub lock: RawSpinlock,
+    /// `ctx->mutex`: taken by whoever changes which events there are.
+    pub mutex: Mutex,
     /// [`event_type`] bits.
     pub is_active: Once<u32>,
-    /// Task it belongs to, null for a CPU context.
+    /// Task it belongs to, null for a CPU context, [`TASK_TOMBSTONE`] when the task has exited.
     pub task: *mut Task,
     /// Node in the CPU's list of contexts with ACTIVE events.
     pub active_ctx_list: ListHead,
@@ -280,7 +291,18 @@ pub struct PerfEventContext {
     pub timestamp: u64,
     /// Changes with every attach and detach.
     pub generation: u64,
+    /// The context that this one is a clone of, or null.
+    pub parent_ctx: *mut PerfEventContext,
+    /// Generation of `parent_ctx` that this one is a clone of.
+    pub parent_gen: u64,
+    /// Who needs the context to stay with its task.
+    pub pin_count: i32,
+    /// Somebody walks the flexible groups without the lock.
+    pub rotate_disable: bool,
 }
+
+/// `TASK_TOMBSTONE`: the owner of a context whose task has exited.
+pub const TASK_TOMBSTONE: *mut Task = ptr::without_provenance_mut(usize::MAX);
 
 impl PerfEventContext {
     /// A context whose lists [`PerfEventContext::init`] has not made yet.
@@ -288,6 +310,7 @@ impl PerfEventContext {
     pub const fn new() -> Self {
         Self {
             lock: RawSpinlock::new(),
+            mutex: Mutex::new(),
             is_active: Once::new(0),
             task: ptr::null_mut(),
             active_ctx_list: ListHead::null(),
@@ -304,6 +327,10 @@ impl PerfEventContext {
             time: 0,
             timestamp: 0,
             generation: 0,
+            parent_ctx: ptr::null_mut(),
+            parent_gen: 0,
+            pin_count: 0,
+            rotate_disable: false,
         }
     }
 
@@ -332,8 +359,28 @@ pub struct Task {
     pub pid: u32,
     /// CPU it runs on or ran on last.
     pub cpu: Once<i32>,
-    /// Its context for hardware events, null before the first event.
-    pub ctx: *mut PerfEventContext,
+    /// CPU that has it, 0 none, else the number plus one: taken before a switch to it, given back
+    /// behind a switch from it (`on_cpu`).
+    pub on_cpu: Atomic32,
+    /// Its context for hardware events (`perf_event_ctxp`), null before the first event and when it
+    /// has exited. Two tasks may exchange theirs.
+    pub ctx: Once<*mut PerfEventContext>,
+    /// `task->perf_event_mutex`: guards the making of the context.
+    pub perf_event_mutex: Mutex,
+    /// It is exiting (`PF_EXITING`).
+    pub exiting: Once<bool>,
+}
+
+/// What a [`TaskSlot`] holds.
+pub mod slot {
+    /// No task.
+    pub const FREE: u32 = 0;
+    /// A task that is being made: no number finds it.
+    pub const NEW: u32 = 1;
+    /// A task.
+    pub const ALIVE: u32 = 2;
+    /// A task that has exited; its number is not given out again.
+    pub const DEAD: u32 = 3;
 }
 
 /// Room for a task and for the context that its first event gives it.
@@ -342,10 +389,10 @@ pub struct Task {
 pub struct TaskSlot {
     /// The task.
     pub task: Task,
-    /// What [`Task::ctx`] points to once it is needed.
+    /// What [`Task::ctx`] points to first.
     pub ctx: PerfEventContext,
-    /// The task exists.
-    pub used: bool,
+    /// [`slot`].
+    pub used: Once<u32>,
 }
 
 impl TaskSlot {
@@ -356,10 +403,13 @@ impl TaskSlot {
             task: Task {
                 pid: 0,
                 cpu: Once::new(0),
-                ctx: ptr::null_mut(),
+                on_cpu: Atomic32::new(0),
+                ctx: Once::new(ptr::null_mut()),
+                perf_event_mutex: Mutex::new(),
+                exiting: Once::new(false),
             },
             ctx: PerfEventContext::new(),
-            used: false,
+            used: Once::new(slot::FREE),
         }
     }
 }
@@ -386,6 +436,8 @@ pub struct PerfCpuContext {
     pub pmu_disable_count: i32,
     /// The multiplexing timer is armed: the next tick rotates.
     pub hrtimer_active: bool,
+    /// The CPU takes events.
+    pub online: Once<bool>,
 }
 
 impl PerfCpuContext {
@@ -399,6 +451,7 @@ impl PerfCpuContext {
             exclusive: false,
             pmu_disable_count: 0,
             hrtimer_active: false,
+            online: Once::new(true),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::{
-    Code, EventKind, Injection, NmiSource, OnOverflow, Op, Point, Step, Sweep,
+    Code, EventKind, Injection, NmiSource, OnOverflow, Op, Point, Step, Sweep, check_tasks,
     parse_event::{Draft as EventDraft, Events},
     suggest::list,
     walk::{Cx, Span},
@@ -52,6 +52,7 @@ pub(crate) fn check(cx: &Cx, draft: &Draft) {
     for cpu in 0..draft.programs.len() {
         order(cx, draft, cpu, &opened);
     }
+    check_tasks::check(cx, draft);
     let labels = labels(cx, draft);
     if let Some(sweep) = &draft.sweep {
         nmi_source(cx, draft, &sweep.sweep.source, &sweep.event_span, &opened);
@@ -344,13 +345,25 @@ fn order(cx: &Cx, draft: &Draft, cpu: usize, opened: &Opened<'_>) {
             (Op::Close(_), _) => {
                 closed.insert(id, step);
             }
-            (Op::Refresh { .. }, Some(event)) if !event.event.is_sampling() => cx.error(
-                Code::Sampling,
-                span(),
-                format!("`{id}` does not sample"),
-                "",
-                "perf refuses PERF_EVENT_IOC_REFRESH for a counting event",
-            ),
+            (Op::Refresh { .. } | Op::Period { .. }, Some(event)) if !event.event.is_sampling() => {
+                let ioctl = step.step.op.name().to_uppercase();
+                cx.error(
+                    Code::Sampling,
+                    span(),
+                    format!("`{id}` does not sample"),
+                    "",
+                    format!("perf refuses PERF_EVENT_IOC_{ioctl} for a counting event"),
+                );
+            }
+            (Op::Mmap(_), Some(event)) if event.event.inherit && event.event.cpu.is_none() => {
+                cx.error(
+                    Code::StepShape,
+                    span(),
+                    format!("`{id}` is inherited and counts on every CPU"),
+                    "perf refuses to map it",
+                    format!("bind it to a CPU: `cpu = {cpu}`"),
+                );
+            }
             (Op::Mmap(_), Some(event)) if event.event.buffer => cx.error(
                 Code::StepShape,
                 span(),

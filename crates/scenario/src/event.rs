@@ -102,6 +102,10 @@ pub struct Event {
     pub exclusive: bool,
     /// Children of the task inherit it.
     pub inherit: bool,
+    /// Counts follow the tasks when two exchange their events.
+    pub inherit_stat: bool,
+    /// The next exec enables it.
+    pub enable_on_exec: bool,
     /// Does not count at CPL 3.
     pub exclude_user: bool,
     /// Does not count at CPL 0.
@@ -152,6 +156,8 @@ impl Event {
         let flags = [
             (self.disabled, Attr::DISABLED),
             (self.inherit, Attr::INHERIT),
+            (self.inherit_stat, Attr::INHERIT_STAT),
+            (self.enable_on_exec, Attr::ENABLE_ON_EXEC),
             (self.pinned, Attr::PINNED),
             (self.exclusive, Attr::EXCLUSIVE),
             (self.exclude_user, Attr::EXCLUDE_USER),

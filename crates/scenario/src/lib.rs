@@ -17,6 +17,7 @@
 
 mod bank;
 mod check;
+mod check_tasks;
 mod code;
 mod coupling;
 mod diagnostic;

@@ -211,9 +211,40 @@ fn operation<'a>(cx: &'a Cx, name: &str, argument: Value<'a>, group: bool) -> Op
         "advance" => Op::Advance {
             ns: cx.number(argument, &what, (1, limits::ADVANCE_NS))?,
         },
-        "tick" | "exit" => {
+        "tick" | "exit" | "exit_task" | "exec" | "offline" | "online" => {
             Table::new(cx, argument, &what, &[])?;
-            if name == "tick" { Op::Tick } else { Op::Exit }
+            match name {
+                "tick" => Op::Tick,
+                "exit_task" => Op::ExitTask,
+                "exec" => Op::Exec,
+                "offline" => Op::Offline,
+                "online" => Op::Online,
+                _ => Op::Exit,
+            }
+        }
+        "fork" => {
+            let task = cx.string(argument, &what)?;
+            cx.identifier(&task, "a task")
+                .then(|| Op::Fork(task.into_inner()))?
+        }
+        "pause" => {
+            let table = Table::new(cx, argument, &what, &["event", "reset"])?;
+            let (event, reset) = (table.require_string("event"), table.flag("reset", false));
+            let event = event?;
+            let (span, reset) = (event.span(), reset?);
+            let event = event.into_inner();
+            return Some((Op::Pause { event, reset }, span));
+        }
+        "period" => {
+            let table = Table::new(cx, argument, &what, &["event", "n"])?;
+            let (event, n) = (
+                table.require_string("event"),
+                table.require_number("n", (2, limits::PERIOD)),
+            );
+            let event = event?;
+            let (span, n) = (event.span(), n?);
+            let event = event.into_inner();
+            return Some((Op::Period { event, n }, span));
         }
         "switch" => {
             let task = cx.string(argument, &what)?;
@@ -245,6 +276,7 @@ fn operation<'a>(cx: &'a Cx, name: &str, argument: Value<'a>, group: bool) -> Op
                 "disable" => Op::Disable { event, group },
                 "reset" => Op::Reset { event, group },
                 "read" => Op::Read(event),
+                "user_read" => Op::UserRead(event),
                 "mmap" => Op::Mmap(event),
                 "probe" => Op::Probe(event),
                 _ => unreachable!("`{name}` is in Op::NAMES"),

@@ -45,12 +45,38 @@ pub enum Op {
         /// Overflows until it disables itself.
         n: u32,
     },
+    /// `ioctl(PERF_EVENT_IOC_PERIOD)`.
+    Period {
+        /// The event.
+        event: String,
+        /// The new period.
+        n: u64,
+    },
+    /// `perf_event_pause` (`abi::syscall::IOC_PAUSE`).
+    Pause {
+        /// The event.
+        event: String,
+        /// The count becomes 0.
+        reset: bool,
+    },
     /// `read`.
     Read(String),
+    /// The user page protocol at CPL 3; what it makes of the event is told to the host.
+    UserRead(String),
     /// About this many user instructions; the exact number is the assembled program's.
     Work(u64),
     /// Another task runs on this CPU from here on (`abi::syscall::SWITCH_TO`).
     Switch(SwitchTarget),
+    /// The current task has a child, which inherits its events (`abi::syscall::FORK`).
+    Fork(String),
+    /// The current task ends; the idle task goes on (`abi::syscall::EXIT_TASK`).
+    ExitTask,
+    /// The current task executes a program (`abi::syscall::EXEC`).
+    Exec,
+    /// This CPU's events leave as if it went away (`abi::syscall::OFFLINE`).
+    Offline,
+    /// It takes events again (`abi::syscall::ONLINE`).
+    Online,
     /// A timer tick on this CPU.
     Tick,
     /// The guest's clock advances.
@@ -68,9 +94,29 @@ pub enum Op {
 
 impl Op {
     /// The keys of steps.
-    pub const NAMES: [&'static str; 14] = [
-        "open", "close", "enable", "disable", "reset", "refresh", "read", "work", "switch", "tick",
-        "advance", "mmap", "probe", "exit",
+    pub const NAMES: [&'static str; 22] = [
+        "open",
+        "close",
+        "enable",
+        "disable",
+        "reset",
+        "refresh",
+        "period",
+        "pause",
+        "read",
+        "user_read",
+        "work",
+        "switch",
+        "fork",
+        "exit_task",
+        "exec",
+        "offline",
+        "online",
+        "tick",
+        "advance",
+        "mmap",
+        "probe",
+        "exit",
     ];
 
     /// The key of this operation.
@@ -83,9 +129,17 @@ impl Op {
             Self::Disable { .. } => "disable",
             Self::Reset { .. } => "reset",
             Self::Refresh { .. } => "refresh",
+            Self::Period { .. } => "period",
+            Self::Pause { .. } => "pause",
             Self::Read(_) => "read",
+            Self::UserRead(_) => "user_read",
             Self::Work(_) => "work",
             Self::Switch(_) => "switch",
+            Self::Fork(_) => "fork",
+            Self::ExitTask => "exit_task",
+            Self::Exec => "exec",
+            Self::Offline => "offline",
+            Self::Online => "online",
             Self::Tick => "tick",
             Self::Advance { .. } => "advance",
             Self::Mmap(_) => "mmap",
@@ -104,12 +158,22 @@ impl Op {
             | Self::Disable { event, .. }
             | Self::Reset { event, .. }
             | Self::Refresh { event, .. }
+            | Self::Period { event, .. }
+            | Self::Pause { event, .. }
             | Self::Read(event)
+            | Self::UserRead(event)
             | Self::Mmap(event)
             | Self::Probe(event) => Some(event),
-            Self::Work(_) | Self::Switch(_) | Self::Tick | Self::Advance { .. } | Self::Exit => {
-                None
-            }
+            Self::Work(_)
+            | Self::Switch(_)
+            | Self::Fork(_)
+            | Self::ExitTask
+            | Self::Exec
+            | Self::Offline
+            | Self::Online
+            | Self::Tick
+            | Self::Advance { .. }
+            | Self::Exit => None,
         }
     }
 

@@ -148,7 +148,7 @@ impl Scenario {
             .iter()
             .flat_map(|program| &program.steps)
             .filter_map(|step| match &step.op {
-                Op::Switch(SwitchTarget::Task(name)) => Some(name),
+                Op::Switch(SwitchTarget::Task(name)) | Op::Fork(name) => Some(name),
                 _ => None,
             });
         let targets = events.iter().filter_map(|event| match &event.task {

@@ -261,7 +261,7 @@ program = [ { opne = "A" }, { open = "C" } ]
             5 |   { id = "A", kind = "instrucions", pined = true },
               |                                     ^^^^^ did you mean `pinned`?
               |
-              = help: possible: `id`, `like`, `kind`, `sample_period`, `read`, `group`, `task`, `cpu`, `disabled`, `pinned`, `exclusive`, `inherit`, `exclude_user`, `exclude_kernel`, `buffer` or `on_overflow`
+              = help: possible: `id`, `like`, `kind`, `sample_period`, `read`, `group`, `task`, `cpu`, `disabled`, `pinned`, `exclusive`, `inherit`, `inherit_stat`, `enable_on_exec`, `exclude_user`, `exclude_kernel`, `buffer` or `on_overflow`
 
             error[E0109]: `A-b` is not a name for an event
              --> a.toml:6:10
@@ -300,7 +300,7 @@ program = [ { opne = "A" }, { open = "C" } ]
             11 | program = [ { opne = "A" }, { open = "C" } ]
                |               ^^^^ did you mean `open`?
                |
-               = help: possible: `open`, `close`, `enable`, `disable`, `reset`, `refresh`, `read`, `work`, `switch`, `tick`, `advance`, `mmap`, `probe`, `exit`, `label` or `group`
+               = help: possible: `open`, `close`, `enable`, `disable`, `reset`, `refresh`, `period`, `pause`, `read`, `user_read`, `work`, `switch`, `fork`, `exit_task`, `exec`, `offline`, `online`, `tick`, `advance`, `mmap`, `probe`, `exit`, `label` or `group`
 
             error[E0201]: unknown event `C`
               --> a.toml:11:38
@@ -806,7 +806,7 @@ program = [
             11 |   { label = "x" },
                |   ^^^^^^^^^^^^^^^
                |
-               = help: possible: `open`, `close`, `enable`, `disable`, `reset`, `refresh`, `read`, `work`, `switch`, `tick`, `advance`, `mmap`, `probe` or `exit`
+               = help: possible: `open`, `close`, `enable`, `disable`, `reset`, `refresh`, `period`, `pause`, `read`, `user_read`, `work`, `switch`, `fork`, `exit_task`, `exec`, `offline`, `online`, `tick`, `advance`, `mmap`, `probe` or `exit`
 
             error[E0206]: `read` has no group form
               --> a.toml:12:25

@@ -18,7 +18,7 @@ event = [
   { id = "B", like = "A", group = "none", disabled = true },
   { id = "M", like = "L", on_overflow = { read_local = "A" }, buffer = false },
   { id = "R", kind = { raw = 0x01c2 }, task = "T1", cpu = 1, pinned = true, exclusive = true },
-  { id = "I", kind = "ref-cycles", task = "current", inherit = true, exclude_user = true },
+  { id = "I", kind = "ref-cycles", task = "current", inherit = true, inherit_stat = true, enable_on_exec = true, exclude_user = true },
 ]
 
 [[cpu]]
@@ -34,6 +34,8 @@ program = [
   { refresh = { event = "L", n = 3 } },
   { switch = "T2" }, { switch = "idle" }, { switch = "T2" },
   { tick = {}, label = "t" }, { advance = 500 },
+  { fork = "T3" }, { exec = {} }, { exit_task = {} }, { offline = {} }, { online = {} },
+  { period = { event = "L", n = 4 } }, { pause = { event = "A", reset = true } }, { user_read = "B" },
   { close = "B" },
   { exit = {} },
 ]
@@ -99,9 +101,9 @@ fn events() {
     assert_eq!(event("I").task, TaskTarget::Current);
     assert_eq!(event("B").line, line_of("id = \"B\""));
     assert_eq!(scenario.event("Z"), None);
-    assert_eq!(scenario.tasks, ["T2", "T1"]);
-    assert_eq!(scenario.task_number("T1"), Some(2));
-    assert_eq!(scenario.task_number("T3"), None);
+    assert_eq!(scenario.tasks, ["T2", "T3", "T1"]);
+    assert_eq!(scenario.task_number("T1"), Some(3));
+    assert_eq!(scenario.task_number("T4"), None);
     assert_eq!(scenario.opener("R"), Some(1));
     assert_eq!(scenario.opener("I"), None);
 }
@@ -139,7 +141,10 @@ fn attributes() {
     assert_eq!(attr("B").flags, Attr::EXCLUDE_KERNEL | Attr::DISABLED);
     assert_eq!(attr("R").config, 0x1c2);
     assert_eq!(attr("R").flags, Attr::PINNED | Attr::EXCLUSIVE);
-    assert_eq!(attr("I").flags, Attr::INHERIT | Attr::EXCLUDE_USER);
+    assert_eq!(
+        attr("I").flags,
+        Attr::INHERIT | Attr::INHERIT_STAT | Attr::ENABLE_ON_EXEC | Attr::EXCLUDE_USER
+    );
     assert_eq!(attr("I").config, syscall::HW_REF_CPU_CYCLES);
 }
 
@@ -192,6 +197,20 @@ fn steps() {
             Op::Switch(SwitchTarget::Task(id("T2"))),
             Op::Tick,
             Op::Advance { ns: 500 },
+            Op::Fork(id("T3")),
+            Op::Exec,
+            Op::ExitTask,
+            Op::Offline,
+            Op::Online,
+            Op::Period {
+                event: id("L"),
+                n: 4
+            },
+            Op::Pause {
+                event: id("A"),
+                reset: true
+            },
+            Op::UserRead(id("B")),
             Op::Close(id("B")),
             Op::Exit,
         ]

@@ -55,12 +55,14 @@ impl<H: Hardware> Perf<H> {
         self.arena.slots[slot].get().cast()
     }
 
-    /// `free_event`: tells the host, then poisons. The memory stays out of use.
+    /// `free_event`: waits for its irq_work, tells the host, then poisons. The memory stays out of use.
     ///
     /// # Safety
     /// The event came from [`Perf::alloc_event`] and nothing refers to it any more.
     #[inline(never)]
     pub(crate) unsafe fn free_event(&self, event: *mut PerfEvent) {
+        // SAFETY: the caller's promise.
+        unsafe { self.irq_work_sync(event) }
         self.hw.event_died(event);
         // SAFETY: the caller's promise.
         unsafe { self.poison_event(event) }

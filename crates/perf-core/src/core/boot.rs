@@ -6,6 +6,7 @@ use abi::layout::CPUS_MAX;
 
 use crate::hw::Hardware;
 use crate::perf::Perf;
+use crate::types::slot;
 
 /// `max_samples_per_tick` when the boot block gives none: 100000 samples a second at 250 ticks.
 pub const MAX_SAMPLES_PER_TICK: u64 = 400;
@@ -30,8 +31,9 @@ impl<H: Hardware> Perf<H> {
                 (*self.cpu_contexts[cpu].get()).ctx.init();
                 (*self.percpu[cpu].get()).active_ctx_list.init();
                 let idle = self.tasks[cpu].get();
-                (*idle).used = true;
+                (*idle).used.write(slot::ALIVE);
                 (*idle).task.cpu.write(cpu as i32);
+                (*idle).task.on_cpu.set(cpu as i32 + 1);
                 (*self.percpu[cpu].get())
                     .current
                     .write(&raw mut (*idle).task);

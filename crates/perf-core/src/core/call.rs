@@ -8,7 +8,7 @@ use core::ptr;
 
 use crate::hw::Hardware;
 use crate::perf::Perf;
-use crate::types::{PerfCpuContext, PerfEvent, PerfEventContext, Task};
+use crate::types::{PerfCpuContext, PerfEvent, PerfEventContext, TASK_TOMBSTONE, Task};
 
 use super::errno::{ENXIO, ESRCH};
 
@@ -198,11 +198,14 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: the core's rule.
         unsafe {
             let ctx = (*event).ctx;
-            let task = (*ctx).task;
+            let mut task = (&raw const (*ctx).task).read_volatile();
             let mut efs = EventFunction { event, func, data };
             let info = (&raw mut efs).cast::<()>();
             if task.is_null() {
                 self.cpu_function_call((*event).cpu, Self::event_function, info);
+                return;
+            }
+            if ptr::eq(task, TASK_TOMBSTONE) {
                 return;
             }
             loop {
@@ -212,6 +215,12 @@ impl<H: Hardware> Perf<H> {
                     _ => {}
                 }
                 let flags = self.ctx_lock_irq(ctx);
+                // A switch may have given the context to another task.
+                task = (*ctx).task;
+                if ptr::eq(task, TASK_TOMBSTONE) {
+                    self.ctx_unlock_irq(ctx, flags);
+                    return;
+                }
                 // The task may have been scheduled in meanwhile: its CPU must do it.
                 if (*ctx).is_active.read() != 0 {
                     self.ctx_unlock_irq(ctx, flags);
@@ -239,10 +248,19 @@ impl<H: Hardware> Perf<H> {
         unsafe {
             let ctx = (*event).ctx;
             let cpuctx = self.cpuctx();
-            let task = (*ctx).task;
-            let task_ctx = if task.is_null() { ptr::null_mut() } else { ctx };
+            let task = (&raw const (*ctx).task).read_volatile();
+            let mut task_ctx = ptr::null_mut();
+            if !task.is_null() {
+                if ptr::eq(task, TASK_TOMBSTONE) {
+                    return;
+                }
+                task_ctx = ctx;
+            }
             Self::perf_ctx_lock(cpuctx, task_ctx);
-            let here = if task.is_null() {
+            let task = (*ctx).task;
+            let here = if ptr::eq(task, TASK_TOMBSTONE) {
+                false
+            } else if task.is_null() {
                 self.warn_on(
                     !ptr::eq(&raw const (*cpuctx).ctx, ctx),
                     "event_function_local: not this CPU's context",

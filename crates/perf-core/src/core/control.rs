@@ -215,26 +215,36 @@ impl<H: Hardware> Perf<H> {
     /// `perf_event_for_each_child`: the event and its inherited children.
     ///
     /// # Safety
-    /// The core's rule; no ctx->lock is held.
+    /// The core's rule; ctx->mutex is held, no ctx->lock.
     #[inline(never)]
     pub(crate) unsafe fn perf_event_for_each_child(&self, event: *mut PerfEvent, func: EachF<H>) {
         // SAFETY: the core's rule.
         unsafe {
+            self.warn_on(
+                !(*(*event).ctx).parent_ctx.is_null(),
+                "perf_event_for_each_child: the context is a clone",
+            );
+            (*event).child_mutex.lock();
             func(self, event);
             for child in children(event) {
                 func(self, child);
             }
+            (*event).child_mutex.unlock();
         }
     }
 
     /// `perf_event_for_each`: the whole group with all children.
     ///
     /// # Safety
-    /// The core's rule; no ctx->lock is held.
+    /// The core's rule; ctx->mutex is held, no ctx->lock.
     #[inline(never)]
     pub(crate) unsafe fn perf_event_for_each(&self, event: *mut PerfEvent, func: EachF<H>) {
         // SAFETY: the core's rule.
         unsafe {
+            self.warn_on(
+                !(*(*event).ctx).parent_ctx.is_null(),
+                "perf_event_for_each: the context is a clone",
+            );
             let leader = (*event).group_leader;
             self.perf_event_for_each_child(leader, func);
             for sibling in siblings(leader) {

@@ -6,7 +6,9 @@ use core::ptr;
 use crate::cell::smp_mb_tso;
 use crate::hw::Hardware;
 use crate::perf::Perf;
-use crate::types::{PerfCpuContext, PerfEvent, PerfEventContext, attach, event_type, state};
+use crate::types::{
+    PerfCpuContext, PerfEvent, PerfEventContext, TASK_TOMBSTONE, attach, event_type, state,
+};
 
 use super::errno::{ENXIO, ESRCH};
 
@@ -62,7 +64,7 @@ impl<H: Hardware> Perf<H> {
     /// `perf_install_in_context`. 0, or -ENXIO if the CPU cannot be called.
     ///
     /// # Safety
-    /// The core's rule; no ctx->lock is held.
+    /// The core's rule; ctx->mutex is held, no ctx->lock.
     #[inline(never)]
     pub(crate) unsafe fn perf_install_in_context(
         &self,
@@ -88,15 +90,23 @@ impl<H: Hardware> Perf<H> {
             };
             if effective == state::OFF && (*ctx).nr_events != 0 {
                 let flags = self.ctx_lock_irq(ctx);
-                self.add_event_to_ctx(event, ctx);
+                if !ptr::eq((*ctx).task, TASK_TOMBSTONE) {
+                    self.add_event_to_ctx(event, ctx);
+                }
                 self.ctx_unlock_irq(ctx, flags);
                 return 0;
             }
 
             let info = event.cast::<()>();
-            let task = (*ctx).task;
+            let mut task = (&raw const (*ctx).task).read_volatile();
             if task.is_null() {
                 return self.cpu_function_call(cpu, Self::perf_install_in_context_here, info);
+            }
+            if self.warn_on(
+                ptr::eq(task, TASK_TOMBSTONE),
+                "perf_install_in_context: the task has exited",
+            ) {
+                return 0;
             }
             loop {
                 match self.task_function_call(task, Self::perf_install_in_context_here, info) {
@@ -105,6 +115,14 @@ impl<H: Hardware> Perf<H> {
                     _ => {}
                 }
                 let flags = self.ctx_lock_irq(ctx);
+                task = (*ctx).task;
+                if self.warn_on(
+                    ptr::eq(task, TASK_TOMBSTONE),
+                    "perf_install_in_context: the task has exited meanwhile",
+                ) {
+                    self.ctx_unlock_irq(ctx, flags);
+                    return 0;
+                }
                 if self.task_curr(task) {
                     self.ctx_unlock_irq(ctx, flags);
                     continue;
@@ -155,7 +173,7 @@ impl<H: Hardware> Perf<H> {
     /// `perf_remove_from_context`.
     ///
     /// # Safety
-    /// The core's rule; no ctx->lock is held.
+    /// The core's rule; ctx->mutex is held, no ctx->lock.
     #[inline(never)]
     pub(crate) unsafe fn perf_remove_from_context(&self, event: *mut PerfEvent, flags: u64) {
         // SAFETY: the core's rule.
@@ -163,6 +181,10 @@ impl<H: Hardware> Perf<H> {
             let ctx = (*event).ctx;
             self.event_function_call(event, Self::perf_remove_from_context_here, flags);
             // The call does nothing for a task that is gone; its groups still must come apart.
+            self.warn_on(
+                (*event).attach_state & attach::CONTEXT != 0,
+                "perf_remove_from_context: still in the context",
+            );
             if flags & DETACH_GROUP != 0 && (*event).attach_state & attach::GROUP != 0 {
                 let irq = self.ctx_lock_irq(ctx);
                 self.perf_group_detach(event);

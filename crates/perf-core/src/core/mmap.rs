@@ -59,6 +59,18 @@ impl<H: Hardware> Perf<H> {
     pub(crate) unsafe fn perf_mmap(&self, event: *mut PerfEvent, len: u64) -> i64 {
         // SAFETY: the core's rule.
         unsafe {
+            (*event).mmap_mutex.lock();
+            let ret = self.perf_mmap_locked(event, len);
+            (*event).mmap_mutex.unlock();
+            ret
+        }
+    }
+
+    /// The part of `perf_mmap` that holds `mmap_mutex`.
+    #[inline(always)]
+    unsafe fn perf_mmap_locked(&self, event: *mut PerfEvent, len: u64) -> i64 {
+        // SAFETY: the core's rule.
+        unsafe {
             if (*event).cpu == -1 && attr_flag(event, Attr::INHERIT) {
                 return -i64::from(EINVAL);
             }

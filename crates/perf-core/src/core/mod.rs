@@ -7,7 +7,7 @@
 //! the kernel asks for at this place are held** (`ctx->lock`, interrupts off). What an NMI may
 //! look at is a cell of [`crate::cell`].
 //!
-//! One PMU, no software events, no cgroups, no fork: docs/deviations.md lists what is left out.
+//! One PMU, no software events, no cgroups: docs/deviations.md lists what is left out.
 //!
 //! [`Perf`]: crate::perf::Perf
 
@@ -16,7 +16,10 @@ pub mod boot;
 pub mod call;
 pub mod context;
 pub mod control;
+pub mod exit;
 pub mod files;
+pub mod hotplug;
+pub mod inherit;
 pub mod install;
 pub mod irq_work;
 pub mod mmap;
@@ -42,7 +45,7 @@ use abi::syscall::Attr;
 use crate::hw::Hardware;
 use crate::list::Entries;
 use crate::perf::Perf;
-use crate::types::PerfEvent;
+use crate::types::{PerfEvent, PerfEventContext};
 
 /// Error numbers, as Linux returns them (negated).
 pub mod errno {
@@ -62,6 +65,10 @@ pub mod errno {
     pub const ENOMEM: i32 = 12;
     /// Busy.
     pub const EBUSY: i32 = 16;
+    /// The task exists already.
+    pub const EEXIST: i32 = 17;
+    /// No such CPU online.
+    pub const ENODEV: i32 = 19;
     /// Invalid argument.
     pub const EINVAL: i32 = 22;
     /// Too many open files.
@@ -149,6 +156,28 @@ pub(crate) unsafe fn primary_event_id(event: *const PerfEvent) -> u64 {
 }
 
 impl<H: Hardware> Perf<H> {
+    /// `perf_event_ctx_lock`: the event's context, whose mutex is held until the caller unlocks it.
+    ///
+    /// # Safety
+    /// The core's rule; no ctx->lock is held.
+    #[inline(never)]
+    pub(crate) unsafe fn perf_event_ctx_lock(
+        &self,
+        event: *const PerfEvent,
+    ) -> *mut PerfEventContext {
+        // SAFETY: the core's rule; contexts live as long as `self`.
+        unsafe {
+            loop {
+                let ctx = (&raw const (*event).ctx).read_volatile();
+                (*ctx).mutex.lock();
+                if ptr::eq((&raw const (*event).ctx).read_volatile(), ctx) {
+                    return ctx;
+                }
+                (*ctx).mutex.unlock();
+            }
+        }
+    }
+
     /// `event_filter_match`: may the event run on this CPU?
     ///
     /// # Safety

@@ -11,10 +11,12 @@ use abi::syscall::{
 
 use crate::hw::Hardware;
 use crate::perf::Perf;
-use crate::types::{OverflowHandler, PerfEvent, Task, attach, state};
+use crate::types::{
+    OverflowHandler, PerfEvent, PerfEventContext, TASK_TOMBSTONE, Task, attach, state,
+};
 
 use super::attr_flag;
-use super::errno::{E2BIG, EINVAL, EMFILE, ENOMEM, EOPNOTSUPP, ESRCH};
+use super::errno::{E2BIG, EINVAL, EMFILE, ENODEV, ENOMEM, EOPNOTSUPP, ESRCH};
 use super::output::{HEADER_SIZE, read_size, sample, sample_size};
 
 /// `PERF_ATTR_SIZE_VER0`.
@@ -142,13 +144,32 @@ impl<H: Hardware> Perf<H> {
     ) -> i32 {
         // SAFETY: the core's rule.
         unsafe {
-            let mut group_leader = ptr::null_mut();
-            if group_fd != -1 {
-                group_leader = match self.fget(group_fd) {
-                    Ok(leader) => leader,
-                    Err(err) => return err,
-                };
+            if group_fd == -1 {
+                return self.perf_event_open_in(attr, pid, cpu, ptr::null_mut(), fd);
             }
+            match self.fget(group_fd) {
+                Ok(leader) => {
+                    let err = self.perf_event_open_in(attr, pid, cpu, leader, fd);
+                    self.fput(leader);
+                    err
+                }
+                Err(err) => err,
+            }
+        }
+    }
+
+    /// The same, with the leader's file held.
+    #[inline(always)]
+    unsafe fn perf_event_open_in(
+        &self,
+        attr: &Attr,
+        pid: i32,
+        cpu: i32,
+        group_leader: *mut PerfEvent,
+        fd: i32,
+    ) -> i32 {
+        // SAFETY: the core's rule.
+        unsafe {
             let mut task = ptr::null_mut();
             if pid != -1 {
                 if pid < 0 {
@@ -157,11 +178,11 @@ impl<H: Hardware> Perf<H> {
                 task = if pid == 0 {
                     self.current()
                 } else {
-                    self.find_task(pid as u32)
+                    match self.find_task(pid as u32) {
+                        Ok(task) => task,
+                        Err(err) => return err,
+                    }
                 };
-                if task.is_null() {
-                    return -ENOMEM;
-                }
             }
             if !task.is_null()
                 && !group_leader.is_null()
@@ -170,7 +191,8 @@ impl<H: Hardware> Perf<H> {
                 return -EINVAL;
             }
 
-            let event = match self.perf_event_alloc(attr, cpu, task, group_leader) {
+            let event = match self.perf_event_alloc(attr, cpu, task, group_leader, ptr::null_mut())
+            {
                 Ok(event) => event,
                 Err(err) => return err,
             };
@@ -196,11 +218,53 @@ impl<H: Hardware> Perf<H> {
     ) -> i32 {
         // SAFETY: the core's rule.
         unsafe {
+            let cpuctx = self.cpu_contexts[cpu.max(0) as usize].get();
             let ctx = if task.is_null() {
-                &raw mut (*self.cpu_contexts[cpu as usize].get()).ctx
+                let ctx = &raw mut (*cpuctx).ctx;
+                (*ctx).pin_count += 1;
+                ctx
             } else {
-                self.find_get_context(task)
+                match self.find_get_context(task) {
+                    Ok(ctx) => ctx,
+                    Err(err) => return err,
+                }
             };
+            let err = self.perf_event_check_group(event, group_leader, ctx);
+            if err != 0 {
+                self.perf_unpin_context(ctx);
+                return err;
+            }
+            (*ctx).mutex.lock();
+            let err = if ptr::eq((*ctx).task, TASK_TOMBSTONE) {
+                -ESRCH
+            } else if !self.perf_event_validate_size(event) {
+                -E2BIG
+            } else if task.is_null() && !(*cpuctx).online.read() {
+                -ENODEV
+            } else {
+                self.warn_on(
+                    !(*ctx).parent_ctx.is_null(),
+                    "perf_event_open: the context is a clone",
+                );
+                self.perf_event_header_size(event);
+                self.perf_install_in_context(ctx, event, (*event).cpu)
+            };
+            self.perf_unpin_context(ctx);
+            (*ctx).mutex.unlock();
+            err
+        }
+    }
+
+    /// What `perf_event_open` demands of a group: 0 or -EINVAL.
+    #[inline(always)]
+    unsafe fn perf_event_check_group(
+        &self,
+        event: *mut PerfEvent,
+        group_leader: *mut PerfEvent,
+        ctx: *const PerfEventContext,
+    ) -> i32 {
+        // SAFETY: the core's rule.
+        unsafe {
             if !group_leader.is_null() {
                 // No groups of groups, none across CPUs, tasks or contexts; only a leader may be
                 // pinned or exclusive.
@@ -213,11 +277,7 @@ impl<H: Hardware> Perf<H> {
                     return -EINVAL;
                 }
             }
-            if !self.perf_event_validate_size(event) {
-                return -E2BIG;
-            }
-            self.perf_event_header_size(event);
-            self.perf_install_in_context(ctx, event, (*event).cpu)
+            0
         }
     }
 
@@ -236,17 +296,19 @@ impl<H: Hardware> Perf<H> {
         }
     }
 
-    /// `perf_event_alloc`: a new event that no context knows, initialised by the driver.
+    /// `perf_event_alloc`: a new event that no context knows, initialised by the driver; a child of
+    /// `parent` runs its overflow handler.
     ///
     /// # Safety
-    /// The core's rule; task and leader may be null.
+    /// The core's rule; task, leader and parent may be null.
     #[inline(never)]
-    unsafe fn perf_event_alloc(
+    pub(crate) unsafe fn perf_event_alloc(
         &self,
-        attr: &Attr,
+        attr: *const Attr,
         cpu: i32,
         task: *mut Task,
         group_leader: *mut PerfEvent,
+        parent: *mut PerfEvent,
     ) -> Result<*mut PerfEvent, i32> {
         if cpu as u32 >= self.cpus.read() && (task.is_null() || cpu != -1) {
             return Err(-EINVAL);
@@ -270,9 +332,19 @@ impl<H: Hardware> Perf<H> {
             (*event).dup_active_list.init();
             (*event).cpu = cpu;
             (*event).attr = *attr;
+            (*event).refcount.set(1);
+            (*event).file_count.set(1);
+            (*event).parent = parent;
             (*event).oncpu.write(-1);
             (*event).pending_disable.write(-1);
-            (*event).overflow_handler.write(OverflowHandler::Output);
+            if parent.is_null() {
+                (*event).overflow_handler.write(OverflowHandler::Output);
+            } else {
+                let target = (*parent).overflow_target.read();
+                (*event).overflow_target.write(target);
+                let handler = (*parent).overflow_handler.read();
+                (*event).overflow_handler.write(handler);
+            }
             (*event).id = self.event_id_last.fetch_add(1, Ordering::Relaxed) + 1;
             if !task.is_null() {
                 (*event).attach_state = attach::TASK;
@@ -285,13 +357,13 @@ impl<H: Hardware> Perf<H> {
                 .write(if off { state::OFF } else { state::INACTIVE });
 
             let hwc = &raw mut (*event).hw;
-            (*hwc).sample_period = attr.sample_period;
-            (*hwc).last_period = attr.sample_period;
-            (*hwc).period_left.set(attr.sample_period as i64);
+            (*hwc).sample_period = (*attr).sample_period;
+            (*hwc).last_period = (*attr).sample_period;
+            (*hwc).period_left.set((*attr).sample_period as i64);
 
             // Children would sum into a sample that cannot wait for them.
             let mut err = 0;
-            if attr_flag(event, Attr::INHERIT) && attr.sample_type & SAMPLE_READ != 0 {
+            if attr_flag(event, Attr::INHERIT) && (*attr).sample_type & SAMPLE_READ != 0 {
                 err = -EINVAL;
             }
             // perf_init_event

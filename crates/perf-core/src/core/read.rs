@@ -127,6 +127,7 @@ impl<H: Hardware> Perf<H> {
     unsafe fn perf_event_read_value(&self, event: *mut PerfEvent) -> (u64, u64, u64) {
         // SAFETY: the core's rule.
         unsafe {
+            (*event).child_mutex.lock();
             self.perf_event_read(event, false);
             let mut total = self.perf_event_count(event);
             let mut enabled = (*event)
@@ -143,6 +144,7 @@ impl<H: Hardware> Perf<H> {
                 enabled = enabled.wrapping_add((*child).total_time_enabled.read());
                 running = running.wrapping_add((*child).total_time_running.read());
             }
+            (*event).child_mutex.unlock();
             (total, enabled, running)
         }
     }
@@ -237,6 +239,7 @@ impl<H: Hardware> Perf<H> {
             let values = room.as_mut_ptr().cast::<u64>();
             values.write_bytes(0, words);
             *values = 1 + (*leader).nr_siblings.read() as u64;
+            (*leader).child_mutex.lock();
             let mut ret = self.perf_read_group_add(leader, format, values);
             for child in Entries::<PerfEvent>::new(
                 &raw const (*leader).child_list,
@@ -246,6 +249,7 @@ impl<H: Hardware> Perf<H> {
                     ret = self.perf_read_group_add(child, format, values);
                 }
             }
+            (*leader).child_mutex.unlock();
             if ret != 0 {
                 return i64::from(ret);
             }
@@ -277,12 +281,24 @@ impl<H: Hardware> Perf<H> {
         }
     }
 
-    /// `__perf_read`: bytes read, 0 for an event in ERROR, or a negative error.
+    /// `perf_read`: bytes read, 0 for an event in ERROR, or a negative error.
     ///
     /// # Safety
     /// The core's rule; `buf` is valid for `len` bytes and aligned.
     #[inline(never)]
     pub(crate) unsafe fn perf_read(&self, event: *mut PerfEvent, buf: *mut u64, len: usize) -> i64 {
+        // SAFETY: the core's rule.
+        unsafe {
+            let ctx = self.perf_event_ctx_lock(event);
+            let ret = self.perf_read_locked(event, buf, len);
+            (*ctx).mutex.unlock();
+            ret
+        }
+    }
+
+    /// `__perf_read`.
+    #[inline(never)]
+    unsafe fn perf_read_locked(&self, event: *mut PerfEvent, buf: *mut u64, len: usize) -> i64 {
         // SAFETY: the core's rule.
         unsafe {
             if (*event).state.read() == state::ERROR {
@@ -291,6 +307,10 @@ impl<H: Hardware> Perf<H> {
             if len < (*event).read_size as usize {
                 return -i64::from(ENOSPC);
             }
+            self.warn_on(
+                !(*(*event).ctx).parent_ctx.is_null(),
+                "__perf_read: the context is a clone",
+            );
             if (*event).attr.read_format & FORMAT_GROUP != 0 {
                 self.perf_read_group(event, buf)
             } else {

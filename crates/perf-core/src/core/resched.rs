@@ -372,6 +372,10 @@ impl<H: Hardware> Perf<H> {
     unsafe fn rotate_ctx(&self, ctx: *mut PerfEventContext, event: *mut PerfEvent) {
         // SAFETY: the core's rule.
         unsafe {
+            // A fork is walking the groups.
+            if (*ctx).rotate_disable {
+                return;
+            }
             self.del_event_from_groups(event);
             self.add_event_to_groups(event, ctx);
         }

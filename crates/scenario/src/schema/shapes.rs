@@ -81,6 +81,10 @@ shapes! {
         exclusive: Option<bool>,
         /// Children of the task inherit it.
         inherit: Option<bool>,
+        /// Counts follow the tasks when two exchange their events.
+        inherit_stat: Option<bool>,
+        /// The next exec enables it.
+        enable_on_exec: Option<bool>,
         /// Does not count at CPL 3.
         exclude_user: Option<bool>,
         /// Does not count at CPL 0.
@@ -316,12 +320,32 @@ shapes! {
     struct RefreshStep { #[doc = "The event and the overflows left."] refresh: RefreshShape, #[doc = "A name for sweeps and points."] label: Option<String>, }
     /// The argument of `refresh`.
     struct RefreshShape { #[doc = "The event."] event: String, #[doc = "Overflows until it disables itself."] n: u32, }
+    /// PERF_EVENT_IOC_PERIOD.
+    struct PeriodStep { #[doc = "The event and its new period."] period: PeriodShape, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// The argument of `period`.
+    struct PeriodShape { #[doc = "The event."] event: String, #[doc = "Occurrences per sample from here on."] n: u64, }
+    /// perf_event_pause.
+    struct PauseStep { #[doc = "The event, and whether its count becomes 0."] pause: PauseShape, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// The argument of `pause`.
+    struct PauseShape { #[doc = "The event."] event: String, #[doc = "The count becomes 0. Default: false."] reset: Option<bool>, }
+    /// Read an event's user page at CPL 3.
+    struct UserReadStep { #[doc = "The event."] user_read: String, #[doc = "A name for sweeps and points."] label: Option<String>, }
     /// Read an event.
     struct ReadStep { #[doc = "The event."] read: String, #[doc = "A name for sweeps and points."] label: Option<String>, }
     /// Run user instructions.
     struct WorkStep { #[doc = "About how many."] work: u64, #[doc = "A name for sweeps and points."] label: Option<String>, }
     /// Another task runs on this CPU from here on.
     struct SwitchStep { #[doc = "Its name, or `idle`."] switch: String, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// The current task has a child, which inherits its events.
+    struct ForkStep { #[doc = "The child's name."] fork: String, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// The current task ends; the idle task goes on.
+    struct ExitTaskStep { #[doc = "Always `{}`."] exit_task: NoArgument, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// The current task executes a program.
+    struct ExecStep { #[doc = "Always `{}`."] exec: NoArgument, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// This CPU's events leave it, as if it went away.
+    struct OfflineStep { #[doc = "Always `{}`."] offline: NoArgument, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// This CPU takes events again.
+    struct OnlineStep { #[doc = "Always `{}`."] online: NoArgument, #[doc = "A name for sweeps and points."] label: Option<String>, }
     /// A timer tick on this CPU.
     struct TickStep { #[doc = "Always `{}`."] tick: NoArgument, #[doc = "A name for sweeps and points."] label: Option<String>, }
     /// The guest's clock advances.
@@ -482,8 +506,10 @@ either! {
     /// One operation, and a label if sweeps or points mean it.
     enum StepShape {
         Open(OpenStep), Close(CloseStep), Enable(EnableStep), Disable(DisableStep),
-        Reset(ResetStep), Refresh(RefreshStep), Read(ReadStep), Work(WorkStep),
-        Switch(SwitchStep), Tick(TickStep), Advance(AdvanceStep), Mmap(MmapStep),
+        Reset(ResetStep), Refresh(RefreshStep), Period(PeriodStep), Pause(PauseStep),
+        Read(ReadStep), UserRead(UserReadStep), Work(WorkStep), Switch(SwitchStep),
+        Fork(ForkStep), ExitTask(ExitTaskStep), Exec(ExecStep), Offline(OfflineStep),
+        Online(OnlineStep), Tick(TickStep), Advance(AdvanceStep), Mmap(MmapStep),
         Probe(ProbeStep), Exit(ExitStep),
     }
     /// A version's name, or a switch.

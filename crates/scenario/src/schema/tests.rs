@@ -49,8 +49,11 @@ fn keys_agree() {
 #[test]
 fn operations_agree() {
     for op in Op::NAMES {
-        let mut name = op.to_owned();
-        name[..1].make_ascii_uppercase();
+        // CamelCase
+        let name: String = op
+            .split('_')
+            .map(|word| format!("{}{}", word[..1].to_ascii_uppercase(), &word[1..]))
+            .collect();
         let keys = keys(Kind::Scenario, Some(&format!("{name}Step")));
         assert!(keys.contains(&op.to_owned()), "{op}");
         assert!(keys.contains(&"label".to_owned()), "{op}");

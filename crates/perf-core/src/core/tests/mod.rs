@@ -3,6 +3,7 @@
 //! for.
 
 mod groups;
+mod inherit;
 mod open;
 mod sampling;
 mod sharing;
@@ -75,10 +76,19 @@ impl Kernel {
     }
 
     pub(super) fn with_rows(rows: Rows) -> Self {
+        Self::boot(rows, 1)
+    }
+
+    /// Several CPUs; the test says which one runs (`perf.hw.set_cpu`).
+    pub(super) fn with_cpus(version: &str, cpus: u32) -> Self {
+        Self::boot(scheduler(version), cpus)
+    }
+
+    fn boot(rows: Rows, cpus: u32) -> Self {
         let perf: &'static Perf<MockHw> = Box::leak(Box::new(Perf::new(MockHw::new())));
         let info = BootInfo {
             version: BOOT_VERSION,
-            cpus: 1,
+            cpus,
             max_samples_per_tick: 10,
             rows,
             ..BootInfo::default()
@@ -86,7 +96,10 @@ impl Kernel {
         // SAFETY: leaked, so it does not move; used by this thread only.
         unsafe {
             perf.boot(&info);
-            perf.boot_cpu();
+            for cpu in (0..cpus as usize).rev() {
+                perf.hw.set_cpu(cpu);
+                perf.boot_cpu();
+            }
         }
         Self { perf, nmis: 0 }
     }
@@ -153,7 +166,7 @@ impl Kernel {
     }
 
     pub(super) fn event(&self, fd: i32) -> &'static PerfEvent {
-        let event = self.perf.fget(fd).expect("an open descriptor");
+        let event = self.perf.file(fd).expect("an open descriptor");
         // SAFETY: open descriptors refer to live events.
         unsafe { &*event }
     }
@@ -190,6 +203,23 @@ impl Kernel {
     pub(super) fn switch_to(&self, task: u32) {
         // SAFETY: a system call's context.
         assert_eq!(unsafe { self.perf.sys_switch_to(task) }, 0);
+    }
+
+    pub(super) fn fork(&self, task: u32) {
+        // SAFETY: a system call's context.
+        assert_eq!(unsafe { self.perf.sys_fork(task) }, 0);
+    }
+
+    pub(super) fn exit_task(&self) {
+        // SAFETY: a system call's context.
+        assert_eq!(unsafe { self.perf.sys_exit_task() }, 0);
+    }
+
+    /// The living children of an event, oldest first.
+    pub(super) fn children(&self, fd: i32) -> Vec<&'static PerfEvent> {
+        let event = core::ptr::from_ref(self.event(fd)).cast_mut();
+        // SAFETY: nothing else runs; children in the list are live.
+        unsafe { super::children(event).map(|child| &*child).collect() }
     }
 
     /// Nothing warned so far; interrupts are on, no lock and no PMU nesting is left over.
