@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The command line. Unknown commands, flags and words get a "did you mean" from clap.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -97,16 +98,20 @@ pub(crate) enum Command {
     #[command(after_help = "Example:
   pmusim schema scenario > scenario-v1.json")]
     Schema(SchemaArgs),
-    /// Run a static ELF or a raw machine-code file on the bare core, until HLT.
+    /// Run a static Linux program, or an ELF or raw machine code on the bare core.
     #[command(
-        after_help = "A raw file is loaded at --base, where all memory (0x1000 up to 32 MiB) may be read, \
-written and executed.
-An ELF gets the permissions of its segments. Execution starts at CPL 0 in 64-bit mode, with RSP
-at the end of memory and no interrupt descriptor table.
+        after_help = "A static ELF whose code has a SYSCALL is taken for a Linux program (--linux, --bare: say so). It
+starts at CPL 3 with arguments, environment and auxiliary vector; its output is passed through,
+and the machine's counters count it. Arguments that begin with `-` stand behind `--`.
+
+Anything else runs on the bare core until HLT: from CPL 0 in 64-bit mode, with RSP at the end of
+memory and no interrupt descriptor table. A raw file is loaded at --base, where all memory (0x1000
+up to 32 MiB) may be read, written and executed. An ELF gets the permissions of its segments.
 
 Examples:
-  pmusim exec code.bin --reg rdi=42 --reg rsi=0x10
-  pmusim exec program.elf --max-insns 1000000 --format json"
+  pmusim exec ./a.out one two -- --three
+  pmusim exec ./a.out --env LANG=C --seed 7 --format json
+  pmusim exec code.bin --reg rdi=42 --reg rsi=0x10"
     )]
     Exec(ExecArgs),
     /// Predict the throughput of basic blocks on a Skylake core.
@@ -248,6 +253,24 @@ pub(crate) struct ExecArgs {
     /// The program, or `-` for standard input. A file that begins like an ELF is one.
     #[arg(value_name = "PROGRAM")]
     pub(crate) program: PathBuf,
+    /// Arguments of a Linux program.
+    #[arg(value_name = "ARGS")]
+    pub(crate) args: Vec<OsString>,
+    /// A variable of a Linux program's environment, which is empty otherwise (may be repeated).
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) env: Vec<OsString>,
+    /// Where a Linux program's random bytes come from.
+    #[arg(long, value_name = "N", value_parser = number, default_value = "0")]
+    pub(crate) seed: u64,
+    /// Address space of a Linux program in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = 256, value_parser = clap::value_parser!(u16).range(16..=2047))]
+    pub(crate) memory: u16,
+    /// Take an ELF for a Linux program.
+    #[arg(long, conflicts_with_all = ["bare", "raw", "reg"])]
+    pub(crate) linux: bool,
+    /// Run an ELF on the bare core, even if it has a SYSCALL.
+    #[arg(long)]
+    pub(crate) bare: bool,
     /// Address of a raw file's first byte, or base of a position-independent ELF.
     #[arg(long, value_name = "ADDR", value_parser = number, default_value = "0x100000")]
     pub(crate) base: u64,

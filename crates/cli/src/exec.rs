@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! `pmusim exec`: a program on the bare core, through the same step loop as everything else.
+//! `pmusim exec`: a program on the bare core, through the same step loop as everything else. Linux
+//! programs go on in [`crate::exec_linux`].
 
 use std::sync::Arc;
 
@@ -14,15 +15,16 @@ use crate::args::{ExecArgs, Register};
 use crate::configs::Configs;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::exec_linux;
 use crate::exit::Exit;
 use crate::files;
 
 /// Boundaries between two looks at Ctrl-C.
-const CHUNK: u64 = 10_000_000;
+pub(crate) const CHUNK: u64 = 10_000_000;
 /// Boundaries allowed for each instruction of the limit, and on top of that: iterations of REP
 /// instructions and exceptions are boundaries too, but retire nothing.
-const BOUNDARIES_PER_INSTRUCTION: u64 = 16;
-const BOUNDARIES_MORE: u64 = 1 << 32;
+pub(crate) const BOUNDARIES_PER_INSTRUCTION: u64 = 16;
+pub(crate) const BOUNDARIES_MORE: u64 = 1 << 32;
 
 pub(crate) fn run(context: &Context, args: &ExecArgs) -> Result<Exit, Failure> {
     let name = args.program.display();
@@ -32,7 +34,21 @@ pub(crate) fn run(context: &Context, args: &ExecArgs) -> Result<Exit, Failure> {
             "{name} is empty: there is nothing to execute"
         )));
     }
+    let elf = bytes.starts_with(b"\x7fELF");
+    if args.linux && !elf {
+        return Err(Failure::input(format!(
+            "{name} is no ELF, so no Linux program"
+        )));
+    }
     let raw = args.raw || !bytes.starts_with(b"\x7fELF");
+    if !raw && !args.bare && (args.linux || for_linux(&bytes, args.base)) {
+        return exec_linux::run(context, args, &bytes);
+    }
+    if !args.args.is_empty() || !args.env.is_empty() {
+        let words = "takes no arguments and no environment: its code has no SYSCALL, so it is none \
+                     of Linux (--linux: it is)";
+        return Err(Failure::input(format!("{name} {words}")));
+    }
     let image = if raw {
         context.verbose(|| format!("{name}: raw machine code at {:#x}", args.base));
         Image::raw(args.base, &bytes)
@@ -71,6 +87,11 @@ pub(crate) fn run(context: &Context, args: &ExecArgs) -> Result<Exit, Failure> {
     })
 }
 
+/// Whether an ELF is a Linux program. A damaged one is the bare core's to complain about.
+fn for_linux(bytes: &[u8], base: u64) -> bool {
+    Image::parse_unrelocated(bytes, base).is_ok_and(|image| linux::looks_like_linux(&image))
+}
+
 /// Runs until an end or until `max_insns` instructions have retired; `None` when interrupted.
 fn execute(context: &Context, machine: &mut Machine, max_insns: u64) -> Option<End> {
     let boundaries_max = max_insns
@@ -99,7 +120,7 @@ fn execute(context: &Context, machine: &mut Machine, max_insns: u64) -> Option<E
     }
 }
 
-fn retired(machine: &Machine) -> u64 {
+pub(crate) fn retired(machine: &Machine) -> u64 {
     let totals = &machine.cores()[0].cpu.totals;
     totals.get(Ring::Kernel, HwEvent::Instructions) + totals.get(Ring::User, HwEvent::Instructions)
 }

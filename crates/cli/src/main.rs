@@ -12,6 +12,7 @@ mod configs;
 mod context;
 mod error;
 mod exec;
+mod exec_linux;
 mod exit;
 mod files;
 mod interrupt;

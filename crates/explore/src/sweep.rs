@@ -225,6 +225,7 @@ pub fn check_end(end: &End) -> Result<(), String> {
         End::Halted => Err("the CPU halted with nothing that could wake it".to_owned()),
         End::Limit => Err(format!("no end within {RUN_LIMIT} boundaries")),
         End::Boundary => Err("the run stopped at a boundary".to_owned()),
+        End::SystemCall => Err("the run stopped at a system call".to_owned()),
     }
 }
 

@@ -87,6 +87,15 @@ impl Symbol {
     }
 }
 
+/// Who applies the relocations of a position-independent file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Relocated {
+    /// This crate.
+    Here,
+    /// The program, when it starts.
+    ByItself,
+}
+
 /// The parts of a file that stay.
 pub(crate) struct Elf {
     pub(crate) entry: u64,
@@ -101,7 +110,7 @@ pub(crate) struct Elf {
 }
 
 impl Elf {
-    pub(crate) fn parse(bytes: &[u8], base: u64) -> Result<Self, ImageError> {
+    pub(crate) fn parse(bytes: &[u8], base: u64, relocated: Relocated) -> Result<Self, ImageError> {
         check_ident(bytes)?;
         let file = File::parse(bytes).map_err(|e| ImageError::Damaged(e.to_string()))?;
         let header = file.elf_header();
@@ -112,9 +121,9 @@ impl Elf {
             elf::ET_CORE => return Err(ImageError::Kind("a core dump".into())),
             other => return Err(ImageError::Kind(format!("of type {other}"))),
         };
-        check_static(&file)?;
+        check_static(&file, relocated)?;
         let mut segments = segments(&file, bytes, bias)?;
-        if bias != 0 {
+        if bias != 0 && relocated == Relocated::Here {
             relocate(&file, &mut segments, bias)?;
         }
         let entry = header.e_entry(LE).wrapping_add(bias);
@@ -192,7 +201,7 @@ fn check_ident(bytes: &[u8]) -> Result<(), ImageError> {
     Ok(())
 }
 
-fn check_static(file: &File<'_>) -> Result<(), ImageError> {
+fn check_static(file: &File<'_>, relocated: Relocated) -> Result<(), ImageError> {
     for header in file.elf_program_headers() {
         let broken = |e: object::Error| ImageError::Damaged(e.to_string());
         if header.p_type(LE) == elf::PT_INTERP {
@@ -205,7 +214,7 @@ fn check_static(file: &File<'_>) -> Result<(), ImageError> {
                 elf::DT_NEEDED => {
                     return Err(ImageError::Dynamic("it needs a shared library".into()));
                 }
-                elf::DT_RELR => {
+                elf::DT_RELR if relocated == Relocated::Here => {
                     return Err(ImageError::Relocation("packed relocations (RELR)".into()));
                 }
                 _ => {}

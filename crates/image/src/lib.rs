@@ -29,6 +29,7 @@ pub use error::ImageError;
 pub use layout::{Field, StructLayout};
 pub use place::{Frame, Place};
 
+use crate::elf::Relocated;
 use crate::layout::Layouts;
 use crate::place::Lines;
 
@@ -59,8 +60,21 @@ impl Image {
     /// # Errors
     /// As [`Image::parse`].
     pub fn parse_at(bytes: &[u8], base: u64) -> Result<Self, ImageError> {
+        Self::new(bytes, base, Relocated::Here)
+    }
+
+    /// As [`Image::parse_at`], for a program that relocates itself: its relocations are left alone,
+    /// as the kernel's loader leaves them.
+    ///
+    /// # Errors
+    /// As [`Image::parse`].
+    pub fn parse_unrelocated(bytes: &[u8], base: u64) -> Result<Self, ImageError> {
+        Self::new(bytes, base, Relocated::ByItself)
+    }
+
+    fn new(bytes: &[u8], base: u64, relocated: Relocated) -> Result<Self, ImageError> {
         Ok(Self {
-            elf: elf::Elf::parse(bytes, base)?,
+            elf: elf::Elf::parse(bytes, base, relocated)?,
             hash: *blake3::hash(bytes).as_bytes(),
             lines: OnceLock::new(),
             layouts: OnceLock::new(),
@@ -80,6 +94,12 @@ impl Image {
     #[must_use]
     pub fn entry(&self) -> u64 {
         self.elf.entry
+    }
+
+    /// What was added to the addresses of the file: 0 unless it is position-independent.
+    #[must_use]
+    pub fn bias(&self) -> u64 {
+        self.elf.bias
     }
 
     /// What to load, by address; the parts do not overlap.

@@ -89,6 +89,8 @@ pub struct Machine {
     pub(crate) watching: bool,
     /// Guest calls exist (a guest of ours runs).
     pub(crate) guest_calls: bool,
+    /// SYSCALL stops the run: a supervisor answers it.
+    pub(crate) supervised: bool,
 }
 
 /// Everything that [`Machine::restore`] brings back: copies of the CPUs and an undo mark.
@@ -124,7 +126,7 @@ impl Machine {
                 what: "symbol BOOT_INFO",
             })?
             .addr;
-        let mut machine = Self::load(image, hardware, layout, programs.len())?;
+        let mut machine = Self::load(image, hardware, layout, programs.len(), KERNEL)?;
         machine.guest_calls = true;
         machine.mem.protect(SHARED, SHARED_SIZE, USER_RW);
 
@@ -167,7 +169,7 @@ impl Machine {
     /// The image does not fit.
     pub fn bare(image: Arc<Image>, hardware: &Hardware) -> Result<Self, SetupError> {
         let entry = image.entry();
-        let mut machine = Self::load(image, hardware, Arc::new(nothing_named()), 1)?;
+        let mut machine = Self::load(image, hardware, Arc::new(nothing_named()), 1, KERNEL)?;
         machine
             .mem
             .protect(MEMORY_SIZE - BARE_STACK_SIZE, BARE_STACK_SIZE, KERNEL_RW);
@@ -177,22 +179,49 @@ impl Machine {
         Ok(machine)
     }
 
+    /// A machine with one CPU that stands at the entry of `image`, at CPL 3, with `memory` bytes of
+    /// memory (rounded up to whole pages) of which only the image's are mapped. Each SYSCALL ends the
+    /// run with [`crate::End::SystemCall`]: a supervisor carries it out and returns by
+    /// [`Cpu::enter_user`].
+    ///
+    /// # Errors
+    /// The image does not fit.
+    pub fn process(
+        image: Arc<Image>,
+        hardware: &Hardware,
+        memory: u64,
+    ) -> Result<Self, SetupError> {
+        let entry = image.entry();
+        let room = Room {
+            memory,
+            user: Perm::USER,
+        };
+        let mut machine = Self::load(image, hardware, Arc::new(nothing_named()), 1, room)?;
+        machine.supervised = true;
+        let cpu = &mut machine.cores[0].cpu;
+        cpu.cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE;
+        cpu.rip = entry;
+        cpu.enter_user();
+        Ok(machine)
+    }
+
     fn load(
         image: Arc<Image>,
         hardware: &Hardware,
         layout: Arc<StructLayout>,
         cpus: usize,
+        room: Room,
     ) -> Result<Self, SetupError> {
-        let mut mem = Memory::new(MEMORY_SIZE);
+        let mut mem = Memory::new(room.memory);
         for segment in image.segments() {
             let end = segment.addr.checked_add(segment.size);
-            if end.is_none_or(|end| end > MEMORY_SIZE) {
+            if end.is_none_or(|end| end > room.memory) {
                 return Err(SetupError::SegmentOutside {
                     addr: segment.addr,
-                    memory: MEMORY_SIZE,
+                    memory: room.memory,
                 });
             }
-            let mut perm = Perm::NONE;
+            let mut perm = room.user;
             for (wanted, bit) in [
                 (segment.read, Perm::READ),
                 (segment.write, Perm::WRITE),
@@ -207,7 +236,7 @@ impl Machine {
             mem.write(segment.addr, &segment.bytes)
                 .map_err(|_| SetupError::SegmentOutside {
                     addr: segment.addr,
-                    memory: MEMORY_SIZE,
+                    memory: room.memory,
                 })?;
         }
         let cores = (0..cpus)
@@ -227,6 +256,7 @@ impl Machine {
             console: Vec::new(),
             watching: false,
             guest_calls: false,
+            supervised: false,
         })
     }
 
@@ -292,6 +322,12 @@ impl Machine {
         &self.image
     }
 
+    /// What CPUID answers: EAX, EBX, ECX, EDX.
+    #[must_use]
+    pub fn cpuid(&self, leaf: u32, subleaf: u32) -> [u32; 4] {
+        self.cpuid.leaf(leaf, subleaf)
+    }
+
     /// The user programs, by CPU.
     #[must_use]
     pub fn programs(&self) -> &[Program] {
@@ -333,6 +369,24 @@ const RDI: usize = 7;
 const KERNEL_RW: Perm = Perm(Perm::READ.0 | Perm::WRITE.0);
 const USER_RW: Perm = Perm(KERNEL_RW.0 | Perm::USER.0);
 const USER_RX: Perm = Perm(Perm::READ.0 | Perm::EXEC.0 | Perm::USER.0);
+
+/// Memory, and who may use the image in it.
+#[derive(Debug, Clone, Copy)]
+struct Room {
+    memory: u64,
+    /// [`Perm::USER`] or nothing.
+    user: Perm,
+}
+
+const KERNEL: Room = Room {
+    memory: MEMORY_SIZE,
+    user: Perm::NONE,
+};
+
+/// What Linux sets in CR4 for programs: FXSAVE and SSE, SIMD exceptions, RDFSBASE and its like.
+const CR4_OSFXSR: u64 = 1 << 9;
+const CR4_OSXMMEXCPT: u64 = 1 << 10;
+const CR4_FSGSBASE: u64 = 1 << 16;
 
 /// Bytes of stack at the end of memory for [`Machine::bare`].
 const BARE_STACK_SIZE: u64 = 16 * PAGE_SIZE;

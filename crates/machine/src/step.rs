@@ -157,6 +157,9 @@ impl Machine {
                         observer.return_to_user(&view);
                     } else {
                         observer.syscall(&view);
+                        if self.supervised {
+                            return Some(End::SystemCall);
+                        }
                     }
                     return None;
                 }

@@ -16,6 +16,8 @@ pub enum End {
     Limit,
     /// The core halted with nothing that could wake it.
     Halted,
+    /// A program made a system call, on a machine that stops there ([`crate::Machine::process`]).
+    SystemCall,
     /// The guest cannot go on.
     Failed(Box<Failure>),
 }

@@ -189,7 +189,7 @@ fn stop_of(end: Option<&End>) -> (ExecStop, String) {
     };
     match end {
         End::Halted | End::Exited(_) => (ExecStop::Hlt, String::new()),
-        End::Limit | End::Boundary => (
+        End::Limit | End::Boundary | End::SystemCall => (
             ExecStop::Limit,
             "the limit of instructions is used up (--max-insns)".to_owned(),
         ),

@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("scenario", &["abi"]),
     ("trace", &["machine", "image", "abi"]),
     ("check", &["machine", "image", "abi"]),
+    ("linux", &["machine", "cpu", "pmu", "image", "abi"]),
     ("explore", UP_TO_4),
     ("gdb", &["machine", "trace", "image", "abi"]),
     ("report", UP_TO_5),
@@ -32,12 +33,12 @@ const UP_TO_4: &[&str] = &[
     "abi", "cpu", "pmu", "image", "timing", "machine", "scenario", "trace", "check",
 ];
 const UP_TO_5: &[&str] = &[
-    "abi", "cpu", "pmu", "image", "timing", "machine", "scenario", "trace", "check", "explore",
-    "gdb",
+    "abi", "cpu", "pmu", "image", "timing", "machine", "linux", "scenario", "trace", "check",
+    "explore", "gdb",
 ];
 const ALL: &[&str] = &[
-    "abi", "cpu", "pmu", "image", "timing", "machine", "scenario", "trace", "check", "explore",
-    "gdb", "report",
+    "abi", "cpu", "pmu", "image", "timing", "machine", "linux", "scenario", "trace", "check",
+    "explore", "gdb", "report",
 ];
 
 /// Crates that run on the simulated machine: nothing from outside is compiled into the image.

@@ -20,6 +20,8 @@ pub(super) fn select(i: &Instruction, op: &mut Op) -> Option<Handler> {
         | N::Pause
         | N::Endbr64
         | N::Endbr32
+        | N::Rdsspd
+        | N::Rdsspq
         | N::Lfence
         | N::Mfence
         | N::Sfence

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+void handle(int signal)
+{
+	(void)signal;
+}
+
+int main(void)
+{
+	puts("before");
+	fflush(stdout);
+	volatile int zero = 0; return 7 / zero;
+}
