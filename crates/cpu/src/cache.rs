@@ -209,6 +209,7 @@ impl DecodeCache {
                 used,
                 ends,
                 complete,
+                ..
             } = decode::decode(&bytes[..have], rip, self.features);
             if !complete && let Some(fault) = fault {
                 // Too few bytes: the fetch of the next one faults.

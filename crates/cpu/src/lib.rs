@@ -37,7 +37,7 @@ mod word;
 pub use bus::{Bus, GeneralProtection, InvalidOpcode, NoBus, Unclaimed};
 pub use cache::DecodeCache;
 pub use cpu::{Cpu, RegName, Shadow};
-pub use decode::disassemble;
+pub use decode::{disassemble, is_implemented};
 pub use event::{Event, can_take_interrupt, can_take_nmi, deliver};
 pub use features::Features;
 pub use memory::{Access, AccessKind, GRANULE, Mark, Memory, OutOfRange, PAGE, Perm, SIZE_MAX};

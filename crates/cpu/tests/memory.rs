@@ -4,7 +4,7 @@
 mod common;
 
 use common::*;
-use cpu::{Access, AccessKind, Event, Memory, Perm, Step, Stop, deliver};
+use cpu::{Access, AccessKind, Memory, Perm, Step, Stop};
 use iced_x86::code_asm::*;
 use proptest::prelude::*;
 
@@ -63,69 +63,6 @@ proptest! {
                 prop_assert_eq!(mem.unchanged_since(mark), same);
             }
         }
-    }
-
-    /// Random bytes as code, in both rings, with handlers for everything: no panic, no hang, and
-    /// a rollback brings back memory, from which the same steps give the same end.
-    #[test]
-    fn random_bytes_never_panic(
-        code in prop::collection::vec(any::<u8>(), 1..200),
-        regs in prop::array::uniform16(prop_oneof![
-            any::<u64>(),
-            (0..SIZE).boxed(),
-            (DATA..DATA + 0x8000).boxed(),
-        ]),
-        flags in any::<u64>(),
-        user in any::<bool>(),
-        writable in any::<bool>(),
-    ) {
-        let mut m = Machine::new(&code);
-        m.mem.write(USER_CODE, &code).unwrap();
-        for vector in 0..=255 {
-            m.gate(vector, CODE + u64::from(vector % 64), vector % 2, 3);
-        }
-        m.cpu.regs = regs;
-        m.cpu.set_rflags(flags);
-        if user {
-            m.cpu.enter_user();
-            m.cpu.rip = USER_CODE;
-        }
-        if writable {
-            m.mem.protect(CODE, 0x8000, Perm::READ | Perm::WRITE | Perm::EXEC);
-            m.mem.watch(DATA, 0x100);
-        }
-        let start = m.cpu.clone();
-        let before = m.mem.slice(0, SIZE as usize).unwrap().to_vec();
-        let mark = m.mem.mark();
-        let mut ends = Vec::new();
-        for _ in 0..2 {
-            for n in 0..300 {
-                if n % 50 == 49 && cpu::can_take_nmi(&m.cpu) {
-                    let _ = deliver(&mut m.cpu, &mut m.mem, Event::Nmi);
-                }
-                let retired: u64 = m.instructions().iter().sum();
-                match m.step() {
-                    Step::Stop(stop) => {
-                        prop_assert!(!stop.to_string().is_empty());
-                        break;
-                    }
-                    Step::Retired | Step::RingChanged | Step::Bus => {
-                        prop_assert_eq!(m.instructions().iter().sum::<u64>(), retired + 1);
-                    }
-                    Step::Iterated | Step::Exception { .. } => {
-                        prop_assert_eq!(m.instructions().iter().sum::<u64>(), retired);
-                    }
-                    Step::Halted => m.cpu.halted = false,
-                    Step::Watch => prop_assert!(false, "no watch point was set"),
-                }
-            }
-            let memory = m.mem.slice(0, SIZE as usize).unwrap().to_vec();
-            ends.push((m.cpu.regs, m.cpu.rip, m.cpu.rflags(), m.cpu.totals, memory));
-            m.mem.rollback(&mark);
-            prop_assert_eq!(m.mem.slice(0, SIZE as usize).unwrap(), &before[..]);
-            m.cpu = start.clone();
-        }
-        prop_assert!(ends[0] == ends[1], "the second run ended elsewhere");
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Decoded {
     pub(crate) ends: bool,
     /// There were enough bytes.
     pub(crate) complete: bool,
+    /// It does not stop the run by name.
+    pub(crate) implemented: bool,
 }
 
 /// An op that does `run` and has no operands.
@@ -67,6 +69,7 @@ pub(crate) fn decode(bytes: &[u8], rip: u64, features: Features) -> Decoded {
         used: bytes.len(),
         ends: true,
         complete: true,
+        implemented: true,
     };
     match error {
         DecoderError::None => {
@@ -82,6 +85,7 @@ pub(crate) fn decode(bytes: &[u8], rip: u64, features: Features) -> Decoded {
                 .or_else(|| extra::select(i, &mut decoded.op))
                 .or_else(|| sse::select(i, &mut decoded.op))
                 .or_else(|| system::select(i, &mut decoded.op));
+            decoded.implemented = run.is_some();
             decoded.op.run = run.unwrap_or(misc::unimplemented);
         }
         DecoderError::NoMoreBytes => {
@@ -123,6 +127,13 @@ pub(crate) fn direct(i: &Instruction, op: &mut Op, run: Handler) -> Option<Handl
     op.aux = DIRECT;
     op.mode = DIRECT;
     Some(run)
+}
+
+/// Would the instruction in `bytes` execute, be it to raise an exception? If not, it stops a run
+/// by name. Bytes that make no instruction execute too: they raise #UD.
+#[must_use]
+pub fn is_implemented(bytes: &[u8]) -> bool {
+    decode(bytes, 0, Features::ALL).implemented
 }
 
 /// The instruction at `rip` in Intel syntax.
