@@ -108,6 +108,12 @@ fn programs_without_a_library() {
             same_as_natively(&program, &["one", "two"]);
         }
     }
+    for level in ["-O1", "-O2", "-O3"] {
+        let flags = ["-static", "-nostdlib", "-fno-stack-protector", level];
+        if let Some(program) = compile("gcc", &flags, "vectors.c") {
+            same_as_natively(&program, &[]);
+        }
+    }
 }
 
 #[test]
