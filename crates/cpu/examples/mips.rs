@@ -4,7 +4,7 @@
 //! the undo log works.
 #![allow(clippy::print_stdout, reason = "printing is what this example is for")]
 
-use cpu::{Cpu, DecodeCache, Memory, NoBus, Perm, Step, step};
+use cpu::{Cpu, DecodeCache, Memory, NoBus, Perm, Step, run};
 use std::time::Instant;
 
 /// CPU time of this thread in seconds, where the kernel tells; else wall time.
@@ -36,14 +36,14 @@ fn call(
     cpu.regs[RDI] = argument;
     cpu.rip = header[function];
     cpu.set_rflags(2);
-    let mut n = 0;
-    while cpu.rip != stop {
-        match step(cpu, mem, cache, &mut NoBus) {
-            Step::Retired => n += 1,
-            other => panic!("{other:?} at {:#x}", cpu.rip),
-        }
-    }
-    n
+    // There is a HLT at `stop`.
+    let ran = run(cpu, mem, cache, &mut NoBus, u64::MAX, false);
+    assert!(
+        ran.last == Some(Step::Halted) && cpu.rip == stop + 1,
+        "{ran:?}"
+    );
+    cpu.halted = false;
+    ran.retired
 }
 
 fn main() {

@@ -7,13 +7,12 @@ use crate::Features;
 use crate::cpu::canonical;
 use crate::decode::{self, Decoded};
 use crate::exec::misc;
+use crate::exec::thread::{Thread, fall_off, leave};
 use crate::memory::{Memory, PAGE, PageFault};
-use crate::op::{Handler, NONE, Op};
+use crate::op::{Handler, NO_TAG, NONE, OPS, Op, Ops};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// Ops held at most; beyond, decoding starts anew.
-const OPS: usize = 1 << 16;
 /// Ops decoded in one go.
 const RUN_MAX: usize = 256;
 /// Tags of a page: two rings.
@@ -23,8 +22,7 @@ const SLOTS: usize = 2 * PAGE as usize;
 /// memory it was first used with (or get [`DecodeCache::clear`]ed).
 #[derive(Clone)]
 pub struct DecodeCache {
-    /// Found by 16 bits, so that no index can be out of range.
-    pub(crate) ops: Box<[Op; OPS]>,
+    pub(crate) ops: Box<Ops>,
     /// Ops in use; the first is never one.
     used: u16,
     pages: Vec<Option<Box<[u16; SLOTS]>>>,
@@ -37,7 +35,7 @@ pub struct DecodeCache {
     copies: BTreeMap<u32, Vec<u16>>,
     watched: BTreeSet<u64>,
     /// What the ops at watched addresses really do.
-    real: BTreeMap<u16, Handler>,
+    real: BTreeMap<u16, (Handler, Thread)>,
 }
 
 impl fmt::Debug for DecodeCache {
@@ -57,8 +55,9 @@ impl Default for DecodeCache {
 
 /// The op that a look-up of nothing finds: no instruction has its tag.
 const NO_OP: Op = Op {
-    run: misc::undefined,
-    tag: u32::MAX,
+    run: misc::nowhere,
+    thread: leave,
+    tag: NO_TAG,
     target: 0,
     disp: 0,
     imm: 0,
@@ -115,8 +114,9 @@ impl DecodeCache {
     pub fn unwatch(&mut self, rip: u64) {
         if self.watched.remove(&rip) {
             for index in self.all_at(rip) {
-                if let Some(run) = self.real.remove(&index) {
-                    self.ops[usize::from(index)].run = run;
+                if let Some((run, thread)) = self.real.remove(&index) {
+                    let op = &mut self.ops[usize::from(index)];
+                    (op.run, op.thread) = (run, thread);
                 }
             }
         }
@@ -142,15 +142,16 @@ impl DecodeCache {
 
     fn arm(&mut self, index: u16) {
         let op = &mut self.ops[usize::from(index)];
-        self.real.insert(index, op.run);
+        self.real.insert(index, (op.run, op.thread));
         op.run = misc::watched;
+        op.thread = leave;
     }
 
     /// The op as decoded, whether watched or not.
     pub(crate) fn unwatched(&self, index: u16) -> Op {
         let mut op = self.ops[usize::from(index)];
-        if let Some(&run) = self.real.get(&index) {
-            op.run = run;
+        if let Some(&(run, thread)) = self.real.get(&index) {
+            (op.run, op.thread) = (run, thread);
         }
         op
     }
@@ -161,6 +162,15 @@ impl DecodeCache {
             self.clear();
             self.version = mem.version;
             self.features = features;
+        }
+    }
+
+    /// Index of the op at `rip`, if it is decoded.
+    pub(crate) fn decoded(&self, rip: u64, user: bool) -> Option<u16> {
+        if rip < crate::SIZE_MAX {
+            self.find(tag(rip, user))
+        } else {
+            None
         }
     }
 
@@ -195,7 +205,8 @@ impl DecodeCache {
         start: u64,
         user: bool,
     ) -> Result<u16, Option<PageFault>> {
-        if usize::from(self.used) + RUN_MAX >= OPS {
+        // With one more that says that the run ends.
+        if usize::from(self.used) + RUN_MAX + 1 >= OPS {
             let version = self.version;
             self.clear();
             self.version = version;
@@ -234,7 +245,19 @@ impl DecodeCache {
             }
             rip = behind;
         }
+        self.end_run();
         Ok(first)
+    }
+
+    /// Closes a run of ops: threaded code that comes here falls off its end.
+    fn end_run(&mut self) {
+        let last = self.ops[usize::from(self.used) - 1];
+        self.ops[usize::from(self.used)] = Op {
+            thread: fall_off,
+            imm: last.behind() as i32,
+            ..NO_OP
+        };
+        self.used += 1;
     }
 
     /// Adds an op and joins those that waited for it.

@@ -121,6 +121,8 @@ pub struct Cpu {
     pub(crate) read_mask: u8,
     pub(crate) write_mask: u8,
     pub(crate) calls_top: u32,
+    /// What a chain of threaded code leaves: instructions not executed, and its tally.
+    pub(crate) chain: [u64; 2],
     /// What has retired.
     pub totals: Totals,
     /// Hints for the places behind the latest calls.
@@ -213,6 +215,7 @@ impl Cpu {
             totals: Totals::default(),
             system_flags: 2,
             fault: Fault::default(),
+            chain: [0; 2],
             calls: [0; 16],
             calls_top: 0,
             seg: Segments {

@@ -42,5 +42,5 @@ pub use event::{Event, can_take_interrupt, can_take_nmi, deliver};
 pub use features::Features;
 pub use memory::{Access, AccessKind, GRANULE, Mark, Memory, OutOfRange, PAGE, Perm, SIZE_MAX};
 pub use segment::{Segment, Segments, TableRegister, TaskRegister, flat_gdt, interrupt_gate};
-pub use step::{Step, step, step_over_watch};
+pub use step::{Ran, Step, run, step, step_over_watch};
 pub use stop::Stop;

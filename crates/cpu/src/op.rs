@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! A decoded instruction in 32 bytes: the function that executes it and its operands.
+//! A decoded instruction in 40 bytes: the functions that execute it and its operands.
 
+use crate::exec::thread::Thread;
 use crate::{Cpu, Memory};
 
 /// An exception was raised; its details are in the core.
@@ -33,6 +34,8 @@ pub(crate) enum Flow {
 pub(crate) type Outcome = Result<Flow, Raised>;
 pub(crate) type Handler = fn(&mut Cpu, &mut Memory, &Op) -> Outcome;
 
+/// The tag of what is no instruction: its address lies beyond [`crate::SIZE_MAX`].
+pub(crate) const NO_TAG: u32 = u32::MAX;
 /// No base or index register.
 pub(crate) const NONE: u8 = 0xff;
 
@@ -55,6 +58,8 @@ pub(crate) const STACK: u8 = 128;
 pub(crate) struct Op {
     /// Executes it. `rip` of the core already points behind it, `hint` still at it.
     pub(crate) run: Handler,
+    /// Executes it and what follows ([`crate::exec::thread`]).
+    pub(crate) thread: Thread,
     /// `rip << 1 | user`.
     pub(crate) tag: u32,
     /// Of a direct branch: index of the op at the target, 0 if not known.
@@ -79,12 +84,33 @@ pub(crate) struct Op {
     pub(crate) aux: u8,
 }
 
-const _: () = assert!(size_of::<Op>() == 32);
+const _: () = assert!(size_of::<Op>() == 40);
+
+/// Ops that a cache holds at most; beyond, decoding starts anew.
+pub(crate) const OPS: usize = 1 << 16;
+/// The ops of a cache: found by 16 bits, so that no index can be out of range.
+pub(crate) type Ops = [Op; OPS];
 
 impl Op {
     /// Address of the instruction.
+    #[inline(always)]
     pub(crate) fn rip(&self) -> u64 {
         u64::from(self.tag >> 1)
+    }
+
+    /// Address where control is that stands at this op; the end of a run has it in `imm`.
+    pub(crate) fn address(&self) -> u64 {
+        if self.tag == NO_TAG {
+            u64::from(self.imm as u32)
+        } else {
+            self.rip()
+        }
+    }
+
+    /// Address behind the instruction.
+    #[inline(always)]
+    pub(crate) fn behind(&self) -> u64 {
+        self.rip() + u64::from(self.len)
     }
 
     /// The immediate, sign-extended.

@@ -6,9 +6,10 @@ use crate::bus::Bus;
 use crate::cache::DecodeCache;
 use crate::cpu::{Cpu, EFER_LONG, EFER_NXE, EFER_SCE, Fault, RAX, RBX, RCX, RDX, canonical};
 use crate::event::{Source, enter, try_enter};
+use crate::exec::thread::{BRANCH, CHAIN_MAX, FIELD, LOAD, STORE};
 use crate::flags;
 use crate::memory::Memory;
-use crate::op::{Flow, Op, Outcome, request};
+use crate::op::{Flow, NO_TAG, Op, Outcome, request};
 use crate::{Features, Shadow, Stop, decode};
 use abi::msr;
 use abi::totals::{HwEvent, Ring};
@@ -62,6 +63,92 @@ pub fn step<B: Bus>(cpu: &mut Cpu, mem: &mut Memory, cache: &mut DecodeCache, bu
         return Step::Retired;
     }
     step_slow(cpu, mem, cache, bus, false)
+}
+
+/// What [`run()`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    /// Instructions that retired before `last`.
+    pub retired: u64,
+    /// Address at which `last` was made.
+    pub rip: u64,
+    /// The step that ended it; `None` if the limit did.
+    pub last: Option<Step>,
+}
+
+/// Executes instructions until one does anything but retire, at most `limit` of them. With
+/// `careful` it also ends behind each instruction that is not plainly computation: one that
+/// accesses watched memory, leads back from an event, or changes what events may come.
+///
+/// It is a loop around [`step()`] that does the same, only faster.
+pub fn run<B: Bus>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    cache: &mut DecodeCache,
+    bus: &mut B,
+    limit: u64,
+    careful: bool,
+) -> Ran {
+    let mut retired = 0;
+    loop {
+        if cache.version == mem.version && !cpu.needs_attention() {
+            retired += run_chains(cpu, mem, cache, limit - retired);
+        }
+        let rip = cpu.rip;
+        let mut ran = Ran {
+            retired,
+            rip,
+            last: None,
+        };
+        if retired == limit {
+            return ran;
+        }
+        let step = step(cpu, mem, cache, bus);
+        if step != Step::Retired || careful {
+            ran.last = Some(step);
+            return ran;
+        }
+        retired += 1;
+    }
+}
+
+/// Threaded code as far as it goes; how many instructions, at most `limit`.
+fn run_chains(cpu: &mut Cpu, mem: &mut Memory, cache: &DecodeCache, limit: u64) -> u64 {
+    let mut retired = 0;
+    while retired < limit {
+        let mut at = cpu.hint;
+        let tag = cache.ops[usize::from(at)].tag;
+        if !cpu.matches(tag) || tag == NO_TAG {
+            match cache.decoded(cpu.rip, cpu.user()) {
+                Some(found) => at = found,
+                None => break,
+            }
+        }
+        let most = (limit - retired).min(CHAIN_MAX);
+        let exit = (cache.ops[usize::from(at)].thread)(cpu, mem, &cache.ops, at, most, 0);
+        let [left, tally] = cpu.chain;
+        let done = most - left;
+        retired += done;
+        let ring = cpu.row.ring();
+        for (event, n) in [
+            (HwEvent::Instructions, done),
+            (HwEvent::Loads, (tally / LOAD) & FIELD),
+            (HwEvent::Stores, (tally / STORE) & FIELD),
+            (HwEvent::Branches, (tally / BRANCH) & FIELD),
+        ] {
+            cpu.totals.add(ring, event, n);
+        }
+        let Some(at) = exit.at() else {
+            cpu.hint = 0;
+            continue;
+        };
+        cpu.rip = cache.ops[usize::from(at)].address();
+        cpu.hint = at;
+        if exit.leaves() {
+            break;
+        }
+    }
+    retired
 }
 
 /// As [`step()`], ignoring a watch point at rip.

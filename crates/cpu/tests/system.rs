@@ -326,6 +326,26 @@ fn double_and_triple_fault() {
 }
 
 #[test]
+fn the_last_address_below_two_gigabytes_is_beyond_memory() {
+    for ring in [0, 3] {
+        let mut m = Machine::asm(|a| a.jmp(rax).unwrap());
+        m.cpu.regs[RAX] = 0x7fff_ffff;
+        m.cpu.set_cpl(ring);
+        m.mem
+            .protect(CODE, 0x1000, Perm::READ | Perm::EXEC | Perm::USER);
+        assert_eq!(m.step(), Step::Retired);
+        let Step::Stop(stop) = m.step() else { panic!() };
+        let Stop::UnhandledException {
+            vector: v, cr2: at, ..
+        } = *stop
+        else {
+            panic!("{stop}");
+        };
+        assert_eq!((v, at), (14, 0x7fff_ffff));
+    }
+}
+
+#[test]
 fn unimplemented_says_what() {
     let mut m = Machine::new(&[0x0f, 0x53, 0xc1]);
     let Step::Stop(stop) = m.step() else { panic!() };

@@ -113,7 +113,6 @@ impl Machine {
         let mut over_watch = self.cores[index].watch_handled == Some(self.cores[index].ordinal);
         loop {
             let core = &mut self.cores[index];
-            let rip = core.cpu.rip;
             let mut bus = CoreBus {
                 pmu: &mut core.pmu,
                 apic: &mut core.apic,
@@ -123,11 +122,19 @@ impl Machine {
                 guest_calls: self.guest_calls,
                 wrote: &mut self.wrote,
             };
-            let step = if over_watch {
+            let (cpu, mem, cache) = (&mut core.cpu, &mut self.mem, &mut self.cache);
+            let (rip, step) = if over_watch {
                 over_watch = false;
-                cpu::step_over_watch(&mut core.cpu, &mut self.mem, &mut self.cache, &mut bus)
+                (cpu.rip, cpu::step_over_watch(cpu, mem, cache, &mut bus))
             } else {
-                cpu::step(&mut core.cpu, &mut self.mem, &mut self.cache, &mut bus)
+                // At a decision that was declined, one instruction is due all the same.
+                let most = stop_at.saturating_sub(core.ordinal).max(1);
+                let ran = cpu::run(cpu, mem, cache, &mut bus, most, ATTENTIVE);
+                core.ordinal += ran.retired;
+                match ran.last {
+                    Some(step) => (ran.rip, step),
+                    None => return None,
+                }
             };
             match step {
                 Step::Retired | Step::Iterated => core.ordinal += 1,

@@ -428,6 +428,52 @@ fn bit_test<const K: u8>(i: &Instruction, op: &mut Op) -> Option<Handler> {
     }
 }
 
+/// SETcc.
+pub(super) fn is_set(m: N) -> bool {
+    matches!(
+        m,
+        N::Seto
+            | N::Setno
+            | N::Setb
+            | N::Setae
+            | N::Sete
+            | N::Setne
+            | N::Setbe
+            | N::Seta
+            | N::Sets
+            | N::Setns
+            | N::Setp
+            | N::Setnp
+            | N::Setl
+            | N::Setge
+            | N::Setle
+            | N::Setg
+    )
+}
+
+/// CMOVcc.
+pub(super) fn is_cmov(m: N) -> bool {
+    matches!(
+        m,
+        N::Cmovo
+            | N::Cmovno
+            | N::Cmovb
+            | N::Cmovae
+            | N::Cmove
+            | N::Cmovne
+            | N::Cmovbe
+            | N::Cmova
+            | N::Cmovs
+            | N::Cmovns
+            | N::Cmovp
+            | N::Cmovnp
+            | N::Cmovl
+            | N::Cmovge
+            | N::Cmovle
+            | N::Cmovg
+    )
+}
+
 /// Jcc, SETcc, CMOVcc.
 fn conditional(i: &Instruction, op: &mut Op) -> Option<Handler> {
     use iced_x86::ConditionCode;
@@ -445,51 +491,13 @@ fn conditional(i: &Instruction, op: &mut Op) -> Option<Handler> {
             None
         };
     }
-    let set = matches!(
-        i.mnemonic(),
-        N::Seto
-            | N::Setno
-            | N::Setb
-            | N::Setae
-            | N::Sete
-            | N::Setne
-            | N::Setbe
-            | N::Seta
-            | N::Sets
-            | N::Setns
-            | N::Setp
-            | N::Setnp
-            | N::Setl
-            | N::Setge
-            | N::Setle
-            | N::Setg
-    );
-    let cmov = matches!(
-        i.mnemonic(),
-        N::Cmovo
-            | N::Cmovno
-            | N::Cmovb
-            | N::Cmovae
-            | N::Cmove
-            | N::Cmovne
-            | N::Cmovbe
-            | N::Cmova
-            | N::Cmovs
-            | N::Cmovns
-            | N::Cmovp
-            | N::Cmovnp
-            | N::Cmovl
-            | N::Cmovge
-            | N::Cmovle
-            | N::Cmovg
-    );
-    if set {
+    if is_set(i.mnemonic()) {
         return match kind(i, 0, op) {
             Kind::Reg => by_condition!(cc, exec_setcc, D),
             _ => by_condition!(cc, exec_setcc, M<Full>),
         };
     }
-    if !cmov || i.op_count() != 2 {
+    if !is_cmov(i.mnemonic()) || i.op_count() != 2 {
         return None;
     }
     match (kind(i, 1, op), size(i, 0)) {

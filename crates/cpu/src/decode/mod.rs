@@ -7,7 +7,9 @@ mod integer;
 mod operands;
 mod sse;
 mod system;
+mod thread;
 
+use crate::exec::thread::leave;
 use crate::exec::{branch, misc};
 use crate::features::needed;
 use crate::memory::Memory;
@@ -35,6 +37,7 @@ pub(crate) struct Decoded {
 pub(crate) fn plain(run: Handler, len: usize) -> Op {
     Op {
         run,
+        thread: leave,
         tag: 0,
         target: 0,
         disp: 0,
@@ -86,7 +89,10 @@ pub(crate) fn decode(bytes: &[u8], rip: u64, features: Features) -> Decoded {
                 .or_else(|| sse::select(i, &mut decoded.op))
                 .or_else(|| system::select(i, &mut decoded.op));
             decoded.implemented = run.is_some();
-            decoded.op.run = run.unwrap_or(misc::unimplemented);
+            if let Some(run) = run {
+                decoded.op.run = run;
+                decoded.op.thread = thread::select(i, &decoded.op).unwrap_or(leave);
+            }
         }
         DecoderError::NoMoreBytes => {
             decoded.complete = bytes.len() >= 15;

@@ -89,7 +89,7 @@ pub(crate) fn binary<O: Alu, P: Place, S: Source, W: Word>(
 }
 
 #[inline(always)]
-fn binary_on<O: Alu, P: Place, S: Source, W: Word>(
+pub(crate) fn binary_on<O: Alu, P: Place, S: Source, W: Word>(
     cpu: &mut Cpu,
     mem: &mut Memory,
     op: &Op,
@@ -117,7 +117,7 @@ pub(crate) fn compare<O: Alu, P: Source, S: Source, W: Word>(
 }
 
 #[inline(always)]
-fn compare_on<O: Alu, P: Source, S: Source, W: Word>(
+pub(crate) fn compare_on<O: Alu, P: Source, S: Source, W: Word>(
     cpu: &mut Cpu,
     mem: &mut Memory,
     op: &Op,
@@ -134,7 +134,7 @@ pub(crate) fn inc<P: Place, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -
 }
 
 #[inline(always)]
-fn inc_on<P: Place, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+pub(crate) fn inc_on<P: Place, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     P::modify::<W>(cpu, mem, op, |cpu, a| {
         let a = a.zx();
         let r = a.wrapping_add(1);
@@ -150,7 +150,7 @@ pub(crate) fn dec<P: Place, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -
 }
 
 #[inline(always)]
-fn dec_on<P: Place, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+pub(crate) fn dec_on<P: Place, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     P::modify::<W>(cpu, mem, op, |cpu, a| {
         let a = a.zx();
         let r = a.wrapping_sub(1);

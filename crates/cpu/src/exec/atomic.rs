@@ -28,7 +28,7 @@ pub(crate) fn cmpxchg<P: Place, W: Word, const REGISTER: bool>(
 }
 
 #[inline(always)]
-fn cmpxchg_on<P: Place, W: Word, const REGISTER: bool>(
+pub(crate) fn cmpxchg_on<P: Place, W: Word, const REGISTER: bool>(
     cpu: &mut Cpu,
     mem: &mut Memory,
     op: &Op,

@@ -39,7 +39,7 @@ pub(crate) fn bit<const K: u8, P: Place, S: Source, W: Word>(
 }
 
 #[inline(always)]
-fn bit_on<const K: u8, P: Place, S: Source, W: Word>(
+pub(crate) fn bit_on<const K: u8, P: Place, S: Source, W: Word>(
     cpu: &mut Cpu,
     mem: &mut Memory,
     op: &Op,

@@ -37,11 +37,11 @@ pub(crate) fn jmp_to<S: Source>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Out
     done
 }
 
-/// Keeps the hint of the op behind a call.
+/// Keeps the hint of the op behind the op of a call.
 #[inline(always)]
-fn remember(cpu: &mut Cpu) {
+pub(crate) fn remember(cpu: &mut Cpu, call: u16) {
     let top = cpu.calls_top;
-    cpu.calls[(top & 15) as usize] = cpu.hint.wrapping_add(1);
+    cpu.calls[(top & 15) as usize] = call.wrapping_add(1);
     cpu.calls_top = top.wrapping_add(1);
 }
 
@@ -58,7 +58,7 @@ fn call_on<const FAST: bool>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcom
     } else {
         push::<u64>(cpu, mem, back)?;
     }
-    remember(cpu);
+    remember(cpu, cpu.hint);
     cpu.count(HwEvent::Stores);
     cpu.count(HwEvent::Branches);
     cpu.branch(op)
@@ -77,7 +77,7 @@ pub(crate) fn call_to<S: Source>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Ou
         cpu.totals = loads;
         return Err(raised);
     }
-    remember(cpu);
+    remember(cpu, cpu.hint);
     cpu.count(HwEvent::Stores);
     cpu.count(HwEvent::Branches);
     cpu.jump(target, 0)

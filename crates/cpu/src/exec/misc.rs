@@ -6,7 +6,7 @@ use crate::access::{load, segment_base};
 use crate::cpu::{RAX, RBX};
 use crate::flags;
 use crate::op::{Flow, Op, Outcome};
-use crate::{Cpu, Memory, Shadow};
+use crate::{Cpu, Memory, Perm, Shadow};
 use abi::totals::HwEvent;
 
 /// NOP, PAUSE, ENDBR64, RDSSP (without shadow stacks), fences, prefetches: nothing that this core
@@ -25,7 +25,16 @@ pub(crate) fn watched(_: &mut Cpu, _: &mut Memory, _: &Op) -> Outcome {
     Ok(Flow::Watch)
 }
 
-/// Stands for no op at all; its tag matches nothing.
+/// Stands for no op at all. Its tag is that of the last address below 2^31 in ring 3, which lies
+/// beyond any memory: the fetch faults.
+pub(crate) fn nowhere(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    match mem.check(op.rip(), 1, Perm::EXEC, cpu.user()) {
+        Err(fault) => Err(cpu.raise_page(fault)),
+        Ok(()) => Ok(Flow::Unimplemented),
+    }
+}
+
+/// UD0, UD1, UD2, and bytes that are no instruction.
 pub(crate) fn undefined(cpu: &mut Cpu, _: &mut Memory, _: &Op) -> Outcome {
     Err(cpu.ud())
 }

@@ -23,7 +23,11 @@ pub(crate) fn mov<P: Place, S: Source, W: Word>(
 }
 
 #[inline(always)]
-fn mov_on<P: Place, S: Source, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+pub(crate) fn mov_on<P: Place, S: Source, W: Word>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    op: &Op,
+) -> Outcome {
     let v = S::get::<W>(cpu, mem, op)?;
     P::set::<W>(cpu, mem, op, v)?;
     Ok(Flow::Next)
@@ -46,7 +50,11 @@ pub(crate) fn movzx<S: Source, T: Word, W: Word>(
 }
 
 #[inline(always)]
-fn movzx_on<S: Source, T: Word, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+pub(crate) fn movzx_on<S: Source, T: Word, W: Word>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    op: &Op,
+) -> Outcome {
     let v = S::get::<W>(cpu, mem, op)?.zx();
     T::lo(v).set_reg(&mut cpu.regs, op.dst);
     Ok(Flow::Next)
@@ -62,7 +70,11 @@ pub(crate) fn movsx<S: Source, T: Word, W: Word>(
 }
 
 #[inline(always)]
-fn movsx_on<S: Source, T: Word, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+pub(crate) fn movsx_on<S: Source, T: Word, W: Word>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    op: &Op,
+) -> Outcome {
     let v = W::sx(S::get::<W>(cpu, mem, op)?.zx());
     T::lo(v).set_reg(&mut cpu.regs, op.dst);
     Ok(Flow::Next)
@@ -85,7 +97,11 @@ pub(crate) fn cmov<S: Source, W: Word, const CC: u8>(
 }
 
 #[inline(always)]
-fn cmov_on<S: Source, W: Word, const CC: u8>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+pub(crate) fn cmov_on<S: Source, W: Word, const CC: u8>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    op: &Op,
+) -> Outcome {
     let v = S::get::<W>(cpu, mem, op)?;
     let v = if cpu.flags.cond::<CC>() {
         v
@@ -108,7 +124,11 @@ pub(crate) fn setcc<P: Place, const CC: u8>(cpu: &mut Cpu, mem: &mut Memory, op:
 }
 
 #[inline(always)]
-fn setcc_on<P: Place, const CC: u8>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+pub(crate) fn setcc_on<P: Place, const CC: u8>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    op: &Op,
+) -> Outcome {
     let v = u8::from(cpu.flags.cond::<CC>());
     P::set::<u8>(cpu, mem, op, v)?;
     Ok(Flow::Next)

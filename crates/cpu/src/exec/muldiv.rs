@@ -67,7 +67,11 @@ pub(crate) fn imul<A: Source, B: Source, W: Word>(
 }
 
 #[inline(always)]
-fn imul_on<A: Source, B: Source, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+pub(crate) fn imul_on<A: Source, B: Source, W: Word>(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    op: &Op,
+) -> Outcome {
     let a = W::sx(A::get::<W>(cpu, mem, op)?.zx()) as i64;
     let b = W::sx(B::get::<W>(cpu, mem, op)?.zx()) as i64;
     let (r, mut over) = a.overflowing_mul(b);

@@ -142,7 +142,7 @@ pub(crate) fn shift<O: Shift, P: Place, C: Source, W: Word>(
 }
 
 #[inline(always)]
-fn shift_on<O: Shift, P: Place, C: Source, W: Word>(
+pub(crate) fn shift_on<O: Shift, P: Place, C: Source, W: Word>(
     cpu: &mut Cpu,
     mem: &mut Memory,
     op: &Op,

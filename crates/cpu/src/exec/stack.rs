@@ -15,8 +15,7 @@ use abi::totals::HwEvent;
 /// PUSH of a register or immediate.
 pub(crate) fn push_value<S: Source, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     let fast = |cpu: &mut Cpu, mem: &mut Memory, op: &Op| {
-        let v = S::get::<W>(cpu, mem, op)?;
-        push_fast::<W>(cpu, mem, v)?;
+        push_on::<S, W>(cpu, mem, op)?;
         cpu.count(HwEvent::Stores);
         Ok(Flow::Next)
     };
@@ -26,6 +25,14 @@ pub(crate) fn push_value<S: Source, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op
         cpu.count(HwEvent::Stores);
         Ok(Flow::Next)
     })
+}
+
+/// It, with a simple access only and not counted.
+#[inline(always)]
+pub(crate) fn push_on<S: Source, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    let v = S::get::<W>(cpu, mem, op)?;
+    push_fast::<W>(cpu, mem, v)?;
+    Ok(Flow::Next)
 }
 
 /// PUSH of memory.
@@ -41,8 +48,7 @@ pub(crate) fn push_memory<A: Mode, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op:
 /// POP of a register: POP RSP loads RSP.
 pub(crate) fn pop_register<W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
     let fast = |cpu: &mut Cpu, mem: &mut Memory, op: &Op| {
-        let v = pop_fast::<W>(cpu, mem)?;
-        v.set_reg(&mut cpu.regs, op.dst);
+        pop_on::<W>(cpu, mem, op)?;
         cpu.count(HwEvent::Loads);
         Ok(Flow::Next)
     };
@@ -52,6 +58,14 @@ pub(crate) fn pop_register<W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) ->
         cpu.count(HwEvent::Loads);
         Ok(Flow::Next)
     })
+}
+
+/// It, with a simple access only and not counted.
+#[inline(always)]
+pub(crate) fn pop_on<W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    let v = pop_fast::<W>(cpu, mem)?;
+    v.set_reg(&mut cpu.regs, op.dst);
+    Ok(Flow::Next)
 }
 
 /// POP of memory: an address that uses RSP sees it incremented.

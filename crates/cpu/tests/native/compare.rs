@@ -86,6 +86,8 @@ struct Simulated {
     cache: DecodeCache,
     state: State,
     shadow: Vec<u8>,
+    /// The last instruction was executed as threaded code, if it has any.
+    threaded: bool,
 }
 
 impl Simulated {
@@ -110,6 +112,7 @@ impl Simulated {
                 mxcsr: 0x1f80,
             },
             shadow: data.to_vec(),
+            threaded: false,
         }
     }
 
@@ -171,7 +174,22 @@ impl Simulated {
         cpu.xmm = case.state.xmm;
         cpu.mxcsr = case.state.mxcsr;
         cpu.set_rflags(case.state.flags);
-        let vector = match step(cpu, mem, &mut self.cache, &mut NoBus) {
+        let cache = &mut self.cache;
+        self.threaded = !self.threaded;
+        let done = if self.threaded {
+            // A first go, which is undone, decodes it; then simple writes need no saving.
+            let mark = mem.mark();
+            step(&mut cpu.clone(), mem, cache, &mut NoBus);
+            mem.rollback(&mark);
+            mem.release(mark);
+            let data = mem.slice(DATA, DATA_SIZE).unwrap().to_vec();
+            mem.write(DATA, &data).unwrap();
+            let ran = cpu::run(cpu, mem, cache, &mut NoBus, 1, true);
+            ran.last.unwrap_or(Step::Retired)
+        } else {
+            step(cpu, mem, cache, &mut NoBus)
+        };
+        let vector = match done {
             Step::Retired | Step::Iterated => None,
             Step::Stop(stop) => match *stop {
                 Stop::UnhandledException { vector, .. } => Some(vector),
