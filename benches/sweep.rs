@@ -8,8 +8,8 @@
 mod guest;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use explore::Progress;
 use explore::flat::Flat;
-use explore::{Plan, Progress};
 
 static IMAGE: &[u8] = include_bytes!("data/target.bin");
 
@@ -28,12 +28,7 @@ fn image(criterion: &mut Criterion) {
 
 fn scenario(criterion: &mut Criterion) {
     let prepared = guest::p4("v10");
-    let (step, source) = prepared.sweep.expect("P4 has a sweep");
-    let plan = Plan {
-        step,
-        source,
-        jobs: 1,
-    };
+    let plan = prepared.plan(1).expect("P4 has a sweep");
     let run = || explore::sweep(&prepared.setup, plan, &Progress::default()).expect("P4 runs");
     let mut group = criterion.benchmark_group("sweep");
     group.throughput(Throughput::Elements(run().executions));

@@ -5,9 +5,16 @@ use std::fmt::Write as _;
 
 use machine::{AccessKind, ObjectAccess, Objects, Observer, Ordinal, View, access_word};
 
-/// Records accesses outside NMI handlers, and those of handlers apart.
+/// Records accesses outside NMI handlers, and those of handlers apart, by CPU: boundaries of
+/// different CPUs have no order of their own.
 #[derive(Debug, Clone, Default)]
 pub struct AccessLog {
+    cpus: Vec<CpuLog>,
+}
+
+/// The accesses of one CPU.
+#[derive(Debug, Clone, Default)]
+pub struct CpuLog {
     /// By interrupted code.
     pub base: Vec<ObjectAccess>,
     /// By NMI handlers.
@@ -16,11 +23,31 @@ pub struct AccessLog {
     pub kernel: Vec<Option<(Ordinal, Ordinal)>>,
 }
 
+/// The log of a CPU that has done nothing.
+static NOTHING: CpuLog = CpuLog {
+    base: Vec::new(),
+    nmi: Vec::new(),
+    kernel: Vec::new(),
+};
+
 impl AccessLog {
     /// Nothing yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The accesses of `cpu`.
+    #[must_use]
+    pub fn cpu(&self, cpu: usize) -> &CpuLog {
+        self.cpus.get(cpu).unwrap_or(&NOTHING)
+    }
+
+    fn of(&mut self, cpu: usize) -> &mut CpuLog {
+        if self.cpus.len() <= cpu {
+            self.cpus.resize_with(cpu + 1, CpuLog::default);
+        }
+        &mut self.cpus[cpu]
     }
 
     /// A listing in the notation of the sharing reference: `R A.dup_master`, `W A.count`,
@@ -54,21 +81,23 @@ impl AccessLog {
 
     fn enter_kernel(&mut self, view: &View<'_>) {
         if let Some(step) = view.core.step {
-            if self.kernel.len() <= step {
-                self.kernel.resize(step + 1, None);
+            let kernel = &mut self.of(view.cpu).kernel;
+            if kernel.len() <= step {
+                kernel.resize(step + 1, None);
             }
             let now = view.core.ordinal;
-            self.kernel[step].get_or_insert((now, now));
+            kernel[step].get_or_insert((now, now));
         }
     }
 }
 
 impl Observer for AccessLog {
     fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
+        let log = self.of(view.cpu);
         if view.core.nmi.is_some() {
-            self.nmi.push(*access);
+            log.nmi.push(*access);
         } else {
-            self.base.push(*access);
+            log.base.push(*access);
         }
     }
 
@@ -85,7 +114,7 @@ impl Observer for AccessLog {
 
     fn return_to_user(&mut self, view: &View<'_>) {
         if let Some(step) = view.core.step
-            && let Some(Some((_, last))) = self.kernel.get_mut(step)
+            && let Some(Some((_, last))) = self.of(view.cpu).kernel.get_mut(step)
         {
             // The boundary before the returning instruction is the last inside the kernel.
             *last = view.core.ordinal - 1;

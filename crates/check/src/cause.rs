@@ -64,12 +64,6 @@ impl fmt::Display for Cause {
     }
 }
 
-/// The fields that NMI handlers touched in a run.
-#[must_use]
-pub fn touched(nmi: &[ObjectAccess]) -> BTreeSet<(ObjectId, u64)> {
-    nmi.iter().map(|a| (a.object, a.offset)).collect()
-}
-
 /// The last write before boundary `at` and the first one after it, among `fields`, in the accesses
 /// of the run without NMI. The instruction at `at` itself comes after.
 #[must_use]

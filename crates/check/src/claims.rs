@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use abi::layout::CPUS_MAX;
 use machine::{AccessKind, ObjectAccess, ObjectId, View};
 
 /// Counter width that `x86_perf_event_update` folds by (cntval_bits).
@@ -30,20 +31,15 @@ struct Frame {
     last_read: Option<(u64, u64)>,
 }
 
-/// Open claims of the interrupted code and of the NMI handler, if one runs.
+/// Open claims by CPU: of the interrupted code and of the NMI handler, if one runs.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Claims {
-    base: Frame,
-    nmi: Frame,
+    cpus: [[Frame; 2]; CPUS_MAX],
 }
 
 impl Claims {
     pub(crate) fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
-        let frame = if view.core.nmi.is_some() {
-            &mut self.nmi
-        } else {
-            &mut self.base
-        };
+        let frame = &mut self.cpus[view.cpu][usize::from(view.core.nmi.is_some())];
         let place = (access.rip, access.offset);
         let field = view.objects.field_name(access.offset);
         if access.kind == AccessKind::Read {
@@ -89,8 +85,8 @@ impl Claims {
         }
     }
 
-    pub(crate) fn nmi_exit(&mut self) {
-        self.nmi = Frame::default();
+    pub(crate) fn nmi_exit(&mut self, view: &View<'_>) {
+        self.cpus[view.cpu][1] = Frame::default();
     }
 
     /// By how much a value of `object` that an NMI handler reads now may lag.
@@ -109,6 +105,7 @@ impl Claims {
                 .filter(|claim| function(claim.rip) == interrupted)
                 .map_or(0, |claim| claim.delta)
         };
-        of(&self.base.prev, owner).wrapping_add(of(&self.base.dup, object))
+        let base = &self.cpus[view.cpu][0];
+        of(&base.prev, owner).wrapping_add(of(&base.dup, object))
     }
 }

@@ -11,10 +11,11 @@ use machine::{AccessKind, ObjectAccess, ObjectId, View};
 
 use crate::violation::{Moment, Oracle, Violation};
 
-/// The last value each reader saw of each event.
+/// The last value each reader of each CPU saw of each event: a call that began earlier on another
+/// CPU may return an older value later.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Monotony {
-    last: BTreeMap<(ObjectId, Reader), u64>,
+    last: BTreeMap<(usize, ObjectId, Reader), u64>,
     last_read: Option<(u64, u64)>,
 }
 
@@ -33,7 +34,7 @@ impl Monotony {
         if wrong {
             return None;
         }
-        let last = self.last.insert((object, reader), value)?;
+        let last = self.last.insert((view.cpu, object, reader), value)?;
         (value < last).then(|| Violation {
             oracle: Oracle::Monotony,
             event: view.objects.get(object).name.clone(),
@@ -71,7 +72,7 @@ impl Monotony {
         })
     }
 
-    /// A reset began or ended somewhere: values may start again.
+    /// A reset begins or ends: values may start again.
     pub(crate) fn reset(&mut self) {
         self.last.clear();
     }

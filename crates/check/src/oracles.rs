@@ -104,6 +104,9 @@ impl Observer for Oracles {
     }
 
     fn return_to_user(&mut self, view: &View<'_>) {
+        if self.shadow.is_resetting(view) {
+            self.monotony.reset();
+        }
         self.shadow.return_to_user(view);
         self.state.return_to_user(view, &mut self.violations);
         self.ownership.return_to_user(view, &mut self.violations);
@@ -114,7 +117,7 @@ impl Observer for Oracles {
     }
 
     fn nmi_exit(&mut self, view: &View<'_>, frame: NmiFrame) {
-        self.claims.nmi_exit();
+        self.claims.nmi_exit(view);
         self.violations.extend(progress::judge(view, frame));
     }
 

@@ -10,6 +10,7 @@
 
 use std::collections::BTreeSet;
 
+use abi::layout::CPUS_MAX;
 use image::Image;
 use machine::{AccessKind, ObjectAccess, ObjectId, View};
 
@@ -31,14 +32,15 @@ struct Table {
     stride: u64,
 }
 
-/// Who is between the two halves of `x86_pmu_stop`, in interrupted code and in an NMI handler.
+/// Who is between the two halves of `x86_pmu_stop`, by CPU: in interrupted code and in an NMI
+/// handler.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ownership {
-    stopping: [Option<ObjectId>; 2],
+    stopping: [[Option<ObjectId>; 2]; CPUS_MAX],
     /// Where the driver's table is, once it has been looked up.
     table: Option<Table>,
     /// Counters that have been reported as held by nobody alive.
-    leaked: BTreeSet<(i32, u64)>,
+    leaked: BTreeSet<(usize, i32, u64)>,
     last_read: Option<(u64, u64)>,
 }
 
@@ -54,12 +56,12 @@ impl Ownership {
         match view.objects.field_name(access.offset) {
             "hw.state" => {
                 let stopping = access.new & STOPPED != 0 && access.new & UPTODATE == 0;
-                self.stopping[frame] = stopping.then_some(access.object);
+                self.stopping[view.cpu][frame] = stopping.then_some(access.object);
                 None
             }
             "hw.prev_count"
                 if read_modify_write
-                    && self.stopping[frame] != Some(access.object)
+                    && self.stopping[view.cpu][frame] != Some(access.object)
                     && !self.holds_counter(view, access.object)
                     && !self.keeps_counter(view, access.object) =>
             {
@@ -84,7 +86,7 @@ impl Ownership {
             if !object.dead && state >= ENABLED {
                 continue;
             }
-            if self.leaked.insert((idx, addr)) {
+            if self.leaked.insert((view.cpu, idx, addr)) {
                 let how = if object.dead {
                     "which was freed".to_owned()
                 } else {
@@ -127,7 +129,7 @@ impl Ownership {
     /// nobody else's. An NMI in the middle of `x86_pmu_stop` finds the same two things true; that
     /// event is on its way off the PMU.
     fn keeps_counter(&mut self, view: &View<'_>, object: ObjectId) -> bool {
-        let leaving = view.core.nmi.is_some() && self.stopping[0] == Some(object);
+        let leaving = view.core.nmi.is_some() && self.stopping[view.cpu][0] == Some(object);
         let idx = view.field(object, "hw.idx").unwrap_or(0) as i32;
         !leaving
             && view.field(object, "hw.state") == Some(STOPPED)

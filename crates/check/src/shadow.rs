@@ -11,11 +11,15 @@
 //! is judged against the interval from the ideal at the event's last sync to the ideal now. A flip
 //! to another master widens the interval for good by what passed between the sharer's last sync
 //! and the end of the call.
+//!
+//! With several CPUs a count moves on one while another one asks: what a call returns must have
+//! been true at some moment between its entry and the emission.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use abi::guest_call::Reader;
+use abi::layout::CPUS_MAX;
 use abi::msr::PERF_GLOBAL_CTRL;
 use abi::syscall;
 use abi::totals::{HwEvent, Ring};
@@ -66,17 +70,17 @@ struct Ideal {
     enabled: bool,
     /// Occurrences that it ought to show.
     count: u64,
-    /// It has been counting since this total; `None` when it is not.
-    since: Option<u64>,
+    /// It has been counting on this CPU since this total; `None` when it is not.
+    since: Option<(usize, u64)>,
     /// No kernel occurrence is part of the event.
     exact: bool,
     /// Ideal at the last sync with the counter, by flow of control. What interrupted code has loaded
     /// before an NMI is older than the NMI's sync.
     synced: [u64; 2],
-    /// Occurrences that a flip may have lost.
+    /// Occurrences that a flip, or a reset by another CPU, may have lost.
     slack: u64,
-    /// Ideal at the last sync before a flip that is under way.
-    flipping: Option<u64>,
+    /// Ideal at the last sync before a flip that is under way, and the CPU that flips.
+    flipping: Option<(usize, u64)>,
 }
 
 /// A system call that has not returned.
@@ -125,14 +129,21 @@ struct Looks {
 pub struct Shadow {
     specs: Arc<BTreeMap<Arc<str>, Arc<Spec>>>,
     events: BTreeMap<ObjectId, Ideal>,
-    call: Option<Call>,
-    /// GLOBAL_CTRL as the guest wrote it last is not zero.
-    enabled: bool,
-    /// By flow of control: interrupted code, NMI handler.
-    looks: [Looks; 2],
+    /// What each CPU is in the middle of.
+    cpus: [OnCpu; CPUS_MAX],
     families: Families,
     /// What the user page protocol may have read, by event: at its last look.
     user_looks: BTreeMap<ObjectId, Allowed>,
+}
+
+/// What is known of one CPU.
+#[derive(Debug, Clone, Default)]
+struct OnCpu {
+    call: Option<Call>,
+    /// Ideals when the CPU last entered the kernel; kept only where another CPU may move them.
+    entry: BTreeMap<ObjectId, u64>,
+    /// By flow of control: interrupted code, NMI handler.
+    looks: [Looks; 2],
 }
 
 impl Shadow {
@@ -146,9 +157,7 @@ impl Shadow {
         Self {
             specs: Arc::new(specs),
             events: BTreeMap::new(),
-            call: None,
-            enabled: true,
-            looks: [Looks::default(), Looks::default()],
+            cpus: Default::default(),
             families: Families::default(),
             user_looks: BTreeMap::new(),
         }
@@ -192,12 +201,13 @@ impl Shadow {
     /// The part of what may be read that the event counted itself.
     fn own(&self, view: &View<'_>, object: ObjectId) -> Option<Allowed> {
         let ideal = self.events.get(&object)?;
-        let resetting = self
-            .call
-            .and_then(|call| call.reset_target(view))
-            .is_some_and(|(target, arg)| self.addressed(target, arg).contains(&object));
+        let resetting = self.cpus.iter().any(|cpu| {
+            cpu.call
+                .and_then(|call| call.reset_target(view))
+                .is_some_and(|(target, arg)| self.addressed(target, arg).contains(&object))
+        });
         let most = ideal.now(view);
-        let least = if ideal.exact {
+        let synced = if ideal.exact {
             most
         } else {
             let [base, nmi] = ideal.synced;
@@ -205,11 +215,16 @@ impl Shadow {
                 Some(_) => base.max(nmi),
                 None => base,
             };
-            let synced = ideal.flipping.unwrap_or(synced).min(most);
-            synced.saturating_sub(ideal.slack)
+            ideal.flipping.map_or(synced, |(_, from)| from).min(most)
+        };
+        // A call that asks another CPU returns what was true at some moment while it ran.
+        let entry = self.cpus[view.cpu].entry.get(&object);
+        let least = match (view.core.nmi, entry) {
+            (None, Some(&entry)) => synced.min(entry),
+            _ => synced,
         };
         Some(Allowed {
-            least,
+            least: least.saturating_sub(ideal.slack),
             most,
             other: resetting.then_some(0),
         })
@@ -237,7 +252,7 @@ impl Shadow {
                 .and_then(|leader| view.objects.by_name(leader));
             (enabled, on_exec) = (!spec.disabled, spec.enable_on_exec);
         }
-        match (self.call, parent) {
+        match (self.cpus[view.cpu].call, parent) {
             (Some(call), Some(parent)) if call.number == syscall::FORK => {
                 self.families.inherited(parent, call.args[0]);
             }
@@ -266,7 +281,7 @@ impl Shadow {
 
     pub(crate) fn syscall(&mut self, view: &View<'_>) {
         let regs = &view.core.cpu.regs;
-        self.call = Some(Call {
+        self.cpus[view.cpu].call = Some(Call {
             number: regs[RAX],
             args: [regs[RDI], regs[RSI], regs[RDX]],
         });
@@ -281,7 +296,7 @@ impl Shadow {
         let parent = self.events.get(&object).and_then(|ideal| ideal.parent);
         let Some(parent) = parent else { return };
         self.events.remove(&object);
-        let exits = self
+        let exits = self.cpus[view.cpu]
             .call
             .is_some_and(|call| call.number == syscall::EXIT_TASK);
         if exits && let Some(parent) = self.events.get_mut(&parent) {
@@ -296,23 +311,38 @@ impl Shadow {
         regs[RAX] == syscall::IOCTL && resets(regs[RSI], regs[RDX])
     }
 
+    /// Whether this CPU is in a call that resets an event.
+    pub(crate) fn is_resetting(&self, view: &View<'_>) -> bool {
+        let call = self.cpus[view.cpu].call;
+        call.is_some_and(|call| call.number == syscall::IOCTL && resets(call.args[1], call.args[2]))
+    }
+
     /// User code stops running: what has counted so far is settled.
     pub(crate) fn leave_user(&mut self, view: &View<'_>) {
         for ideal in self.events.values_mut().filter(|ideal| ideal.exact) {
             ideal.settle(view);
         }
+        if view.cores.len() > 1 {
+            self.cpus[view.cpu].entry = self
+                .events
+                .iter()
+                .map(|(&id, i)| (id, i.now(view)))
+                .collect();
+        }
     }
 
     /// User code runs again: whoever is meant to count and is scheduled counts from here.
     pub(crate) fn return_to_user(&mut self, view: &View<'_>) {
-        if let Some(call) = self.call.take()
+        if let Some(call) = self.cpus[view.cpu].call.take()
             && (view.core.cpu.regs[RAX] as i64) >= 0
         {
             self.intend(view, call);
         }
         self.start(view, |ideal| ideal.exact);
+        // From here on user code itself may look, at what is true now.
+        self.cpus[view.cpu].entry.clear();
         for ideal in self.events.values_mut() {
-            if let Some(from) = ideal.flipping.take() {
+            if let Some((_, from)) = ideal.flipping.take_if(|(cpu, _)| *cpu == view.cpu) {
                 ideal.slack += ideal.now(view).saturating_sub(from);
                 ideal.synced = [ideal.now(view); 2];
             }
@@ -327,8 +357,7 @@ impl Shadow {
         for ideal in self.events.values_mut().filter(|ideal| !ideal.exact) {
             ideal.settle(view);
         }
-        self.enabled = value != 0;
-        if self.enabled {
+        if value != 0 {
             self.start(view, |ideal| !ideal.exact);
         }
     }
@@ -343,13 +372,13 @@ impl Shadow {
             ("hw.prev_count", AccessKind::Read) => {
                 let ideals = self.events.iter().map(|(&id, i)| (id, i.now(view)));
                 let ideals = ideals.collect();
-                let looks = &mut self.looks[flow];
+                let looks = &mut self.cpus[view.cpu].looks[flow];
                 looks.before = std::mem::replace(&mut looks.ideals, ideals);
                 looks.last = Some((access.object, access.rip));
             }
             ("hw.prev_count", AccessKind::Write) => {
                 // A cmpxchg: it has just read the field itself; the look before was the load.
-                let looks = &mut self.looks[flow];
+                let looks = &mut self.cpus[view.cpu].looks[flow];
                 if looks.last.take() == Some((access.object, access.rip)) {
                     let at_load = std::mem::take(&mut looks.before);
                     self.synced(view, access.object, flow, &at_load);
@@ -361,7 +390,7 @@ impl Shadow {
                     && !ideal.exact
                 {
                     let synced = ideal.synced[0];
-                    ideal.flipping.get_or_insert(synced);
+                    ideal.flipping.get_or_insert((view.cpu, synced));
                 }
             }
             _ => {}
@@ -392,10 +421,11 @@ impl Shadow {
         let enabled: BTreeMap<ObjectId, bool> =
             self.events.iter().map(|(&id, e)| (id, e.enabled)).collect();
         // Inside a call the intent may be on either side: what is scheduled counts.
-        let in_call = self.call.is_some();
+        let in_call = self.cpus.iter().any(|cpu| cpu.call.is_some());
         let families = &self.families;
         for (&id, ideal) in &mut self.events {
-            if !which(ideal) {
+            let elsewhere = ideal.since.is_some_and(|(cpu, _)| cpu != view.cpu);
+            if !which(ideal) || elsewhere {
                 continue;
             }
             let leader_enabled = ideal
@@ -405,7 +435,7 @@ impl Shadow {
             let meant = in_call || (ideal.enabled && leader_enabled && of_task && !ideal.gone);
             let counts =
                 matches!(ideal.spec.counted, Counted::Retired(_)) && meant && scheduled(view, id);
-            ideal.since = counts.then(|| ideal.total(view));
+            ideal.since = counts.then(|| (view.cpu, ideal.total(view, view.cpu)));
         }
     }
 
@@ -455,17 +485,18 @@ impl Shadow {
                 };
                 let members = self.addressed(target, group);
                 for id in members {
+                    let entry = self.cpus[view.cpu].entry.get(&id).copied();
                     let Some(ideal) = self.events.get_mut(&id) else {
                         continue;
                     };
                     match call.args[1] {
                         syscall::IOC_ENABLE | syscall::IOC_REFRESH => ideal.enabled = true,
                         syscall::IOC_DISABLE => ideal.enabled = false,
-                        syscall::IOC_RESET => ideal.rebase(view),
+                        syscall::IOC_RESET => ideal.rebase(view, entry),
                         syscall::IOC_PAUSE => {
                             ideal.enabled = false;
                             if call.args[2] != 0 {
-                                ideal.rebase(view);
+                                ideal.rebase(view, entry);
                             }
                         }
                         _ => {}
@@ -551,34 +582,37 @@ fn scheduled(view: &View<'_>, object: ObjectId) -> bool {
 }
 
 impl Ideal {
-    /// Occurrences in the rings that the event counts, since reset of the machine.
-    fn total(&self, view: &View<'_>) -> u64 {
+    /// Occurrences on `cpu` in the rings that the event counts, since reset of the machine.
+    fn total(&self, view: &View<'_>, cpu: usize) -> u64 {
         let Counted::Retired(event) = self.spec.counted else {
             return 0;
         };
-        let totals = view.core.totals();
+        let totals = view.cores[cpu].totals();
         let of = |counts: bool, ring| if counts { totals.get(ring, event) } else { 0 };
         of(self.spec.user, Ring::User) + of(self.spec.kernel, Ring::Kernel)
     }
 
     /// The ideal now.
     fn now(&self, view: &View<'_>) -> u64 {
-        self.count + self.since.map_or(0, |since| self.total(view) - since)
+        let running = self.since.map(|(cpu, since)| self.total(view, cpu) - since);
+        self.count + running.unwrap_or(0)
     }
 
+    /// This CPU stops counting for it.
     fn settle(&mut self, view: &View<'_>) {
-        self.count = self.now(view);
-        self.since = None;
+        if self.since.is_some_and(|(cpu, _)| cpu == view.cpu) {
+            self.count = self.now(view);
+            self.since = None;
+        }
     }
 
-    /// The count starts again at zero; what runs goes on running.
-    fn rebase(&mut self, view: &View<'_>) {
-        self.count = 0;
+    /// The count starts again at zero; what runs goes on running. `entry` is the ideal when the call
+    /// began: the store to count lies somewhere inside the call, while another CPU may have counted.
+    fn rebase(&mut self, view: &View<'_>, entry: Option<u64>) {
+        let meanwhile = entry.map_or(0, |entry| self.now(view).saturating_sub(entry));
+        self.count = meanwhile;
         self.synced = [0; 2];
-        self.since = self.since.map(|_| self.total(view));
-        if !self.exact {
-            // The store to count lies somewhere inside the call.
-            self.slack = 0;
-        }
+        self.since = self.since.map(|(cpu, _)| (cpu, self.total(view, cpu)));
+        self.slack = meanwhile;
     }
 }

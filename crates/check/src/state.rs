@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use machine::{AccessKind, ObjectAccess, ObjectId, View};
+use machine::{AccessKind, Core, ObjectAccess, ObjectId, View};
 
 use crate::violation::{Moment, Oracle, Violation};
 
@@ -182,8 +182,13 @@ impl StateMachine {
         })
     }
 
-    /// Judges all events where the CPU returns to user code: nothing is half done there.
+    /// Judges all events where a CPU returns to user code and no other one is in the kernel: nothing
+    /// is half done there.
     pub(crate) fn return_to_user(&mut self, view: &View<'_>, out: &mut Vec<Violation>) {
+        let quiet = |core: &Core| core.cpu.cpl() == 3 || core.cpu.halted;
+        if !view.cores.iter().all(quiet) {
+            return;
+        }
         let events: Vec<Sharing> = view
             .objects
             .iter()

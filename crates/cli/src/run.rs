@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `pmusim run`: scenarios under the schedulers that they expect something of.
 
-use explore::{Execution, Plan, Prepared, Verdict};
+use explore::{Execution, Prepared, Verdict};
 use machine::Schedule;
 use report::{Cell, RunReport, RunRow, mismatches};
 use scenario::{Expect, Scheduler};
@@ -126,12 +126,7 @@ fn cell(
     let mut verdict = Verdict::default();
     let mut swept = None;
     let mut base = None;
-    if let Some((step, source)) = prepared.sweep {
-        let plan = Plan {
-            step,
-            source,
-            jobs: context.jobs(),
-        };
+    if let Some(plan) = prepared.plan(context.jobs()) {
         let (sweep, _) = watched(context, what, |progress| {
             explore::sweep(&prepared.setup, plan, progress)
         });
@@ -146,7 +141,7 @@ fn cell(
         let (baseline, injected) = execute(loaded, &prepared).map_err(broken)?;
         let judged = explore::judge_run(expect, &baseline, injected.as_ref());
         verdict.mismatches.extend(judged.mismatches);
-        verdict.vacuous |= injected.as_ref().is_some_and(|run| run.sampled == 0);
+        verdict.vacuous |= injected.as_ref().is_some_and(|run| !run.looked());
         base = Some((baseline.violations.len(), baseline.digest));
     }
     let file = loaded.shown(context);
@@ -179,7 +174,7 @@ fn execute(loaded: &Loaded, prepared: &Prepared) -> Result<(Execution, Option<Ex
             .map_or(0, |injection| injection.line);
         format!("the injection of line {line}: {error}")
     })?;
-    let schedule = Schedule::new(decisions.into_iter().map(|(at, d)| (0, at, d)).collect());
+    let schedule = Schedule::new(decisions);
     let injected = explore::execute(setup, schedule).map_err(|e| e.to_string())?;
     Ok((baseline, Some(injected)))
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
-use explore::{Bad, Files, KnownFindings, Plan, Prepared, Sweep, SweepError, Window};
+use explore::{Bad, Files, KnownFindings, Prepared, Sweep, SweepError, Window};
 use report::{SweepContext, SweepReport, mismatches};
 use scenario::{Known, Scheduler};
 use serde::Serialize;
@@ -109,16 +109,12 @@ fn one(
     known: &[Known],
 ) -> Result<SweepReport, Failure> {
     let prepared = loaded.prepare(scheduler)?;
-    let (Some((step, source)), Some(asked)) = (prepared.sweep, &loaded.scenario.sweep) else {
+    let plan = prepared.plan(context.jobs());
+    let (Some(plan), Some(asked)) = (plan, &loaded.scenario.sweep) else {
         let name = &loaded.input.source.name;
         return Err(Failure::input(format!(
             "{name}: the step of [sweep] cannot be swept"
         )));
-    };
-    let plan = Plan {
-        step,
-        source,
-        jobs: context.jobs(),
     };
     let (sweep, took) = watched(context, &scheduler.name, |progress| {
         explore::sweep(&prepared.setup, plan, progress)
@@ -143,7 +139,7 @@ fn one(
         scheduler: scheduler.name.clone(),
         machine: loaded.machine.name.clone(),
         step: asked.step.clone(),
-        source: format!("{} {}", asked.source.name(), asked.source.event()),
+        source: asked.source.to_string(),
     };
     let report = SweepReport::new(
         facts,

@@ -132,4 +132,6 @@ pub(crate) mod request {
     /// Size in `dst`; port in DX if `src` is set, else `imm`.
     pub(crate) const IN: u8 = 7;
     pub(crate) const OUT: u8 = 8;
+    /// Nothing but to be told of.
+    pub(crate) const PAUSE: u8 = 9;
 }

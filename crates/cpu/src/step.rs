@@ -35,6 +35,8 @@ pub enum Step {
     Watch,
     /// As [`Step::Retired`], and it was WRMSR, VMCALL, IN or OUT.
     Bus,
+    /// As [`Step::Retired`], and it was PAUSE: this CPU waits for another one.
+    Paused,
     /// The run cannot go on.
     Stop(Box<Stop>),
 }
@@ -411,6 +413,7 @@ fn bus_request<B: Bus>(
                 cpu.regs[reg] = u64::from(v);
             }
         }
+        request::PAUSE => return Ok(Step::Paused),
         request::VMCALL => {
             let cpl = cpu.cpl();
             bus.vmcall(&cpu.regs, op.rip(), cpl, mem, &cpu.totals)

@@ -19,6 +19,8 @@ const SLOTS: u64 = 0;
 const PAGES: u64 = 0x800;
 /// Offset of the attributes in CPU 0's data.
 const ATTRS: u64 = 0x1000;
+/// Offset in CPU 0's data of the flags that steps wait for; one byte each.
+const FLAGS: u64 = 0x7000;
 /// Offset of each CPU's read buffer in its own data.
 const BUFFER: u64 = 0x8000;
 /// Bytes of the read buffer.
@@ -116,7 +118,9 @@ impl<'a> Assembler<'a> {
                     _ => None,
                 },
             });
+            self.signal(step, true)?;
             self.step(index, &step.op)?;
+            self.signal(step, false)?;
         }
         self.exit(0)?;
         Ok(Program {
@@ -219,6 +223,7 @@ impl<'a> Assembler<'a> {
             Op::Exec => self.call(index, syscall::EXEC)?,
             Op::Offline => self.call(index, syscall::OFFLINE)?,
             Op::Online => self.call(index, syscall::ONLINE)?,
+            Op::Wait { step, begun } => self.wait(step, *begun)?,
             // What the machine does when it gets here needs a place to get to.
             Op::Tick | Op::Advance { .. } => self.emit(&Instruction::with(Code::Nopd))?,
             Op::Mmap(id) => {
@@ -425,6 +430,40 @@ impl<'a> Assembler<'a> {
         let turn = self.here();
         self.emit(&Instruction::with1(Code::Dec_rm64, Register::RCX)?)?;
         self.emit(&Instruction::with_branch(Code::Jne_rel8_64, turn)?)
+    }
+
+    /// Sets the flag of this step, if some other step waits for it.
+    fn signal(&mut self, step: &scenario::Step, begun: bool) -> Result<(), AssembleError> {
+        let label = step.label.as_deref();
+        let Some(flag) = label.and_then(|label| self.flag(label, begun)) else {
+            return Ok(());
+        };
+        self.emit(&Instruction::with2(Code::Mov_rm8_imm8, flag, 1)?)
+    }
+
+    /// Looks at a flag until it is set; PAUSE tells the machine that other CPUs may go on.
+    fn wait(&mut self, label: &str, begun: bool) -> Result<(), AssembleError> {
+        let Some(flag) = self.flag(label, begun) else {
+            return Ok(());
+        };
+        // jmp over the pause; pause; cmp byte [flag], 0; je back to the pause.
+        self.text.extend([0xeb, 2]);
+        let again = self.here();
+        self.emit(&Instruction::with(Code::Pause))?;
+        self.emit(&Instruction::with2(Code::Cmp_rm8_imm8, flag, 0)?)?;
+        self.emit(&Instruction::with_branch(Code::Je_rel8_64, again)?)
+    }
+
+    /// The flag that waits for the beginning or the end of a labelled step share.
+    fn flag(&self, label: &str, begun: bool) -> Option<MemoryOperand> {
+        let programs = self.scenario.programs.iter();
+        let at = programs
+            .flat_map(|program| &program.steps)
+            .position(|step| match &step.op {
+                Op::Wait { step, begun: b } => step == label && *b == begun,
+                _ => false,
+            })?;
+        Some(MemoryOperand::with_displ(USER_DATA + FLAGS + at as u64, 4))
     }
 
     pub(crate) fn here(&self) -> u64 {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! One run from reset to the end, with every oracle on.
 
+use std::collections::BTreeSet;
+
 use check::Violation;
 use check::access_log::AccessLog;
 use machine::{
-    Decision, Digest, End, Machine, Objects, Observer, Outcome, Schedule, SetupError, Until, View,
+    Decision, Digest, End, Machine, ObjectAccess, ObjectId, Objects, Observer, Outcome, Schedule,
+    SetupError, Until, View,
 };
 
 use crate::setup::{RUN_LIMIT, Setup};
@@ -22,12 +25,23 @@ pub struct Execution {
     pub sampled: u64,
     /// Accesses to named objects.
     pub log: AccessLog,
+    /// The fields that those touched who came in between by a decision.
+    pub touched: Touched,
     /// The objects at the end.
     pub objects: Objects,
     /// Digest of the state at the end.
     pub digest: Digest,
     /// The machine at the end.
     pub machine: Machine,
+}
+
+impl Execution {
+    /// Whether anyone who came in between looked at the events: a reader inside an NMI handler, or
+    /// another CPU after a preemption. A run without that proves nothing.
+    #[must_use]
+    pub fn looked(&self) -> bool {
+        self.sampled > 0 || self.touched.by_others
+    }
 }
 
 /// Remembers what became of decisions.
@@ -40,25 +54,62 @@ impl Observer for Outcomes {
     }
 }
 
+/// The fields that those touch who come in between: NMI handlers, and the other CPUs from a
+/// preemption on until the preempted CPU does something again.
+#[derive(Debug, Clone, Default)]
+pub struct Touched {
+    /// Object and offset.
+    pub fields: BTreeSet<(ObjectId, u64)>,
+    /// Another CPU did, after a preemption.
+    pub by_others: bool,
+    preempted: Option<usize>,
+}
+
+impl Observer for Touched {
+    fn decided(&mut self, view: &View<'_>, decision: Decision, outcome: Outcome) {
+        if matches!(decision, Decision::Preempt { .. }) && outcome == Outcome::Delivered {
+            self.preempted = Some(view.cpu);
+        }
+    }
+
+    fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
+        match self.preempted {
+            Some(cpu) if cpu == view.cpu => self.preempted = None,
+            Some(_) => {
+                self.fields.insert((access.object, access.offset));
+                self.by_others = true;
+            }
+            None => {}
+        }
+        if view.core.nmi.is_some() {
+            self.fields.insert((access.object, access.offset));
+        }
+    }
+}
+
 /// Runs `setup` under `schedule`.
 ///
 /// # Errors
 /// The machine cannot be built.
 pub fn execute(setup: &Setup, mut schedule: Schedule) -> Result<Execution, SetupError> {
     let mut machine = setup.machine()?;
-    let mut observer = (setup.oracles(), (AccessLog::new(), Outcomes::default()));
+    let mut observer = (
+        setup.oracles(),
+        (AccessLog::new(), (Outcomes::default(), Touched::default())),
+    );
     let end = machine.run(
         &mut schedule,
         &mut observer,
         Until::End { limit: RUN_LIMIT },
     );
-    let (oracles, (log, outcomes)) = observer;
+    let (oracles, (log, (outcomes, touched))) = observer;
     Ok(Execution {
         end,
         violations: oracles.violations().to_vec(),
         outcomes: outcomes.0,
         sampled: oracles.sampled,
         log,
+        touched,
         objects: machine.objects().clone(),
         digest: machine.digest(),
         machine,

@@ -5,7 +5,7 @@ use check::Violation;
 use check::cause::{self, Cause};
 use machine::{Ordinal, Outcome};
 
-use crate::execute::Execution;
+use crate::execute::{Execution, Touched};
 
 /// Violations of `run` that `baseline` lacks, in order.
 pub(crate) fn fresh<'a>(run: &'a [Violation], baseline: &Execution) -> Vec<&'a Violation> {
@@ -15,16 +15,17 @@ pub(crate) fn fresh<'a>(run: &'a [Violation], baseline: &Execution) -> Vec<&'a V
 }
 
 /// The causes of `violations`, without repetition: each with the window around the decisive
-/// boundary `at`, which lies in `row`, among the fields that NMI handlers touched.
+/// boundary `at` of `cpu`, which lies in `row`, among the fields that were touched there.
 pub(crate) fn causes(
     violations: &[&Violation],
     baseline: &Execution,
-    touched: &std::collections::BTreeSet<(machine::ObjectId, u64)>,
-    at: Ordinal,
+    touched: &Touched,
+    (cpu, at): (usize, Ordinal),
     row: &str,
 ) -> Vec<Cause> {
     let image = baseline.machine.image();
-    let (after, before) = cause::window(&baseline.log.base, touched, &baseline.objects, image, at);
+    let base = &baseline.log.cpu(cpu).base;
+    let (after, before) = cause::window(base, &touched.fields, &baseline.objects, image, at);
     let mut causes: Vec<Cause> = violations
         .iter()
         .map(|violation| Cause {

@@ -232,7 +232,7 @@ impl Flat {
             aggregate: AGGREGATE_START,
         };
         for k in (0..golden.boundaries).step_by(step) {
-            let to = Until::Boundary(first + k);
+            let to = Until::Boundary(0, first + k);
             self.machine.run(&mut Schedule::empty(), &mut (), to);
             let here = self.machine.snapshot();
             let good = self.with_nmi(first + k, &golden);

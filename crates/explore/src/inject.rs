@@ -2,7 +2,7 @@
 //! The fixed injections of a scenario (`[[inject]]`) as decisions.
 
 use abi::totals::Ring;
-use machine::{Decision, Machine, Ordinal, Schedule, Until};
+use machine::{Decision, Entry, Machine, Ordinal, Schedule, Until};
 use scenario::Scenario;
 
 use crate::prepare::source;
@@ -15,26 +15,24 @@ use crate::sweep::Source;
 ///
 /// # Errors
 /// A point names no boundary, with the position of its injection.
-pub fn injections(
-    setup: &Setup,
-    scenario: &Scenario,
-) -> Result<Vec<(Ordinal, Decision)>, (usize, ResolveError)> {
-    let mut decisions: Vec<(Ordinal, Decision)> = Vec::new();
+pub fn injections(setup: &Setup, scenario: &Scenario) -> Result<Vec<Entry>, (usize, ResolveError)> {
+    let mut decisions: Vec<Entry> = Vec::new();
     for (i, injection) in scenario.inject.iter().enumerate() {
-        let schedule = Schedule::new(decisions.iter().map(|&(at, d)| (0, at, d)).collect());
-        let at = resolve(setup, scenario, &schedule, &injection.at).map_err(|e| (i, e))?;
+        let schedule = Schedule::new(decisions.clone());
+        let (cpu, at) = resolve(setup, scenario, &schedule, &injection.at).map_err(|e| (i, e))?;
         // The parser has checked that the source names an event that can be one.
         let decision = match source(scenario, &injection.source) {
-            Some(Source::Pmi(code)) => (at, Decision::Pmi { code }),
+            Some(Source::Pmi(code)) => (cpu, at, Decision::Pmi { code }),
             Some(Source::Late(code)) => {
-                let from = last_armed(setup, &schedule, code, at).map_err(|e| (i, e))?;
+                let from = last_armed(setup, &schedule, code, (cpu, at)).map_err(|e| (i, e))?;
                 let late = Decision::LatePmi {
                     code,
                     recognised_at: at,
                 };
-                (from, late)
+                (cpu, from, late)
             }
-            Some(Source::External) | None => (at, Decision::ExternalNmi),
+            Some(Source::Preempt(to)) => (cpu, at, Decision::Preempt { to }),
+            Some(Source::External) | None => (cpu, at, Decision::ExternalNmi),
         };
         decisions.push(decision);
     }
@@ -47,23 +45,23 @@ fn last_armed(
     setup: &Setup,
     schedule: &Schedule,
     code: u64,
-    at: Ordinal,
+    (cpu, at): (usize, Ordinal),
 ) -> Result<Ordinal, ResolveError> {
     let mut machine = setup.machine()?;
     let mut chooser = schedule.clone();
     let mut last = at;
     let first = at.saturating_sub(u64::from(setup.hardware.skid_max));
     for boundary in first..=at {
-        machine.run(&mut chooser, &mut (), Until::Boundary(boundary));
-        if counts(&machine, code) {
+        machine.run(&mut chooser, &mut (), Until::Boundary(cpu, boundary));
+        if counts(&machine, cpu, code) {
             last = boundary;
         }
     }
     Ok(last)
 }
 
-fn counts(machine: &Machine, code: u64) -> bool {
-    let core = &machine.cores()[0];
+fn counts(machine: &Machine, cpu: usize, code: u64) -> bool {
+    let core = &machine.cores()[cpu];
     let ring = if core.cpu.cpl() == 3 {
         Ring::User
     } else {

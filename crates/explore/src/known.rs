@@ -32,6 +32,7 @@ impl<'a> KnownFindings<'a> {
             Source::Pmi(_) => Reach::Pmi,
             Source::Late(_) => Reach::Late,
             Source::External => Reach::External,
+            Source::Preempt(_) => Reach::Preempt,
         };
         let entries = list
             .iter()

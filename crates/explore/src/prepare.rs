@@ -10,7 +10,7 @@ use scenario::{NmiSource, PmuSpec, Scenario, Scheduler, Vendor};
 
 use crate::assemble::{AssembleError, assemble, specs};
 use crate::setup::Setup;
-use crate::sweep::Source;
+use crate::sweep::{Plan, Source};
 
 /// Why files that parse cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -36,9 +36,6 @@ pub enum PrepareError {
         /// What the driver misses.
         reason: String,
     },
-    /// More than one CPU: refused until interleaving exists.
-    #[error("the scenario has {0} CPUs; this version runs one")]
-    Cpus(usize),
 }
 
 /// A scenario under one scheduler, ready to run.
@@ -46,8 +43,22 @@ pub enum PrepareError {
 pub struct Prepared {
     /// What runs are a function of.
     pub setup: Setup,
-    /// What to sweep, if the scenario says so: step and source.
-    pub sweep: Option<(usize, Source)>,
+    /// What to sweep, if the scenario says so: CPU, step and source.
+    sweep: Option<(usize, usize, Source)>,
+}
+
+impl Prepared {
+    /// The sweep that the scenario asks for, if it does, by so many workers.
+    #[must_use]
+    pub fn plan(&self, jobs: usize) -> Option<Plan> {
+        let (cpu, step, source) = self.sweep?;
+        Some(Plan {
+            cpu,
+            step,
+            source,
+            jobs,
+        })
+    }
 }
 
 /// Puts a scenario, its machine and a scheduler together.
@@ -60,17 +71,14 @@ pub fn prepare(
     scheduler: &Scheduler,
     image: Arc<Image>,
 ) -> Result<Prepared, PrepareError> {
-    if scenario.programs.len() > 1 {
-        return Err(PrepareError::Cpus(scenario.programs.len()));
-    }
     if let Some(reason) = machine.guest_refusal() {
         let name = machine.name.clone();
         return Err(PrepareError::NoGuest { name, reason });
     }
     let hardware = hardware(machine)?;
     let sweep = scenario.sweep.as_ref().and_then(|sweep| {
-        let (_, step) = scenario.labelled(&sweep.step)?;
-        Some((step, source(scenario, &sweep.source)?))
+        let (cpu, step) = scenario.labelled(&sweep.step)?;
+        Some((cpu, step, source(scenario, &sweep.source)?))
     });
     Ok(Prepared {
         setup: Setup {
@@ -147,12 +155,13 @@ fn bank(vendor: Vendor, spec: &PmuSpec) -> pmu::Config {
 /// The code that an injector counts, or the other source that a file names.
 pub(crate) fn source(scenario: &Scenario, source: &NmiSource) -> Option<Source> {
     let code = || -> Option<u64> {
-        let attr: Attr = scenario.event(source.event())?.attr();
+        let attr: Attr = scenario.event(source.event()?)?.attr();
         Some(attr.config)
     };
     Some(match source {
         NmiSource::Pmi(_) => Source::Pmi(code()?),
         NmiSource::Late(_) => Source::Late(code()?),
         NmiSource::External(_) => Source::External,
+        NmiSource::Preempt(cpu) => Source::Preempt(*cpu as usize),
     })
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Writing a trace: a run, its decisions with all their points, and what it showed.
 
-use check::cause::{Cause, row_on_stack, touched};
-use machine::{Decision, Observer, Ordinal, Schedule, SetupError, Until, View, access_word};
+use check::cause::{Cause, row_on_stack};
+use machine::{Decision, Entry, Observer, Ordinal, Schedule, SetupError, Until, View, access_word};
 use scenario::{Scenario, Scheduler};
 use trace::{Inline, Kind, Trace, Verdict};
 
@@ -22,7 +22,7 @@ pub struct Files<'a> {
     pub scheduler: &'a Scheduler,
 }
 
-/// Runs `prepared` under `decisions` (CPU 0, in order) and records it.
+/// Runs `prepared` under `decisions` (CPU, boundary, what; in order) and records it.
 ///
 /// # Errors
 /// The machine cannot be built.
@@ -30,26 +30,26 @@ pub fn record(
     prepared: &Prepared,
     scenario: &Scenario,
     files: Files<'_>,
-    decisions: &[(Ordinal, Decision)],
+    decisions: &[Entry],
 ) -> Result<Trace, SetupError> {
     let setup = &prepared.setup;
     let baseline = execute(setup, Schedule::empty())?;
-    let run = execute(setup, schedule(decisions))?;
+    let run = execute(setup, Schedule::new(decisions.to_vec()))?;
     let inline = |(text, name): (&str, &str)| Inline {
         name: name.to_owned(),
         text: normalised(text),
     };
     let mut recorded = Vec::new();
-    for &(at, decision) in decisions {
+    for &(cpu, at, decision) in decisions {
         let boundary = match decision {
             Decision::LatePmi { recognised_at, .. } => recognised_at,
             _ => at,
         };
-        let (rip, hit) = code_hit(setup, boundary)?;
+        let (rip, hit) = code_hit(setup, cpu, boundary)?;
         recorded.push(trace::Decision {
-            cpu: 0,
+            cpu,
             kind: kind(scenario, at, decision),
-            semantic: semantic_point(&baseline, scenario, boundary),
+            semantic: semantic_point(&baseline, scenario, cpu, boundary),
             code: setup.image.function_at(rip).map(|function| {
                 format!(
                     "{}+{:#x} hit {hit}",
@@ -75,10 +75,6 @@ pub fn record(
     })
 }
 
-pub(crate) fn schedule(decisions: &[(Ordinal, Decision)]) -> Schedule {
-    Schedule::new(decisions.iter().map(|&(at, d)| (0, at, d)).collect())
-}
-
 fn kind(scenario: &Scenario, at: Ordinal, decision: Decision) -> Kind {
     let event = |code: u64| {
         scenario
@@ -95,6 +91,7 @@ fn kind(scenario: &Scenario, at: Ordinal, decision: Decision) -> Kind {
         },
         Decision::ExternalNmi => Kind::External,
         Decision::Tick => Kind::Tick,
+        Decision::Preempt { to } => Kind::Preempt(to),
     }
 }
 
@@ -113,14 +110,17 @@ pub(crate) fn verdicts(
     machine.run(
         &mut Schedule::empty(),
         &mut (),
-        Until::Boundary(decisive.ordinal),
+        Until::Boundary(decisive.cpu, decisive.ordinal),
     );
-    let row = row_on_stack(&machine.view(0), machine.cores()[0].cpu.rip);
+    let row = row_on_stack(
+        &machine.view(decisive.cpu),
+        machine.cores()[decisive.cpu].cpu.rip,
+    );
     Ok(causes(
         &fresh,
         baseline,
-        &touched(&run.log.nmi),
-        decisive.ordinal,
+        &run.touched,
+        (decisive.cpu, decisive.ordinal),
         &row,
     )
     .iter()
@@ -143,14 +143,19 @@ fn verdict(cause: &Cause) -> Verdict {
 }
 
 /// The first access to a named object at or after the boundary, as a semantic point.
-fn semantic_point(baseline: &Execution, scenario: &Scenario, at: Ordinal) -> Option<String> {
-    let step = baseline
-        .log
+fn semantic_point(
+    baseline: &Execution,
+    scenario: &Scenario,
+    cpu: usize,
+    at: Ordinal,
+) -> Option<String> {
+    let log = baseline.log.cpu(cpu);
+    let step = log
         .kernel
         .iter()
         .position(|range| range.is_some_and(|(first, last)| (first..=last).contains(&at)))?;
-    let (first, _) = baseline.log.kernel[step]?;
-    let accesses = &baseline.log.base;
+    let (first, _) = log.kernel[step]?;
+    let accesses = &log.base;
     let next = accesses.partition_point(|a| a.ordinal < at);
     let target = accesses.get(next)?;
     let hit = accesses[..=next]
@@ -162,7 +167,7 @@ fn semantic_point(baseline: &Execution, scenario: &Scenario, at: Ordinal) -> Opt
         .count();
     let label = scenario
         .programs
-        .first()
+        .get(cpu)
         .and_then(|program| program.steps.get(step)?.label.clone())
         .map_or_else(String::new, |label| format!(" in {label}"));
     Some(format!(
@@ -173,27 +178,30 @@ fn semantic_point(baseline: &Execution, scenario: &Scenario, at: Ordinal) -> Opt
     ))
 }
 
-/// The address that boundary `at` precedes, and how often it has been reached by then.
-fn code_hit(setup: &Setup, at: Ordinal) -> Result<(u64, u64), SetupError> {
+/// The address that boundary `at` of `cpu` precedes, and how often it has been reached by then.
+fn code_hit(setup: &Setup, cpu: usize, at: Ordinal) -> Result<(u64, u64), SetupError> {
     struct Count {
+        cpu: usize,
         rip: u64,
         until: Ordinal,
         hits: u64,
     }
     impl Observer for Count {
         fn code(&mut self, view: &View<'_>) {
-            let here = view.core.cpu.rip == self.rip && view.core.nmi.is_none();
+            let here =
+                view.cpu == self.cpu && view.core.cpu.rip == self.rip && view.core.nmi.is_none();
             if here && view.core.ordinal <= self.until {
                 self.hits += 1;
             }
         }
     }
     let mut machine = setup.machine()?;
-    machine.run(&mut Schedule::empty(), &mut (), Until::Boundary(at));
-    let rip = machine.cores()[0].cpu.rip;
+    machine.run(&mut Schedule::empty(), &mut (), Until::Boundary(cpu, at));
+    let rip = machine.cores()[cpu].cpu.rip;
     let mut machine = setup.machine()?;
     machine.watch_code(rip);
     let mut count = Count {
+        cpu,
         rip,
         until: at,
         hits: 0,

@@ -5,13 +5,13 @@
 use std::sync::Arc;
 
 use image::Image;
-use machine::{Decision, Ordinal, Schedule, SetupError};
+use machine::{Decision, Entry, Schedule, SetupError};
 use scenario::{Access, Diagnostics, Point, Scenario, Side, Texts};
 use trace::{Inline, Kind, Trace, Verdict};
 
 use crate::execute::{Execution, execute};
 use crate::prepare::{PrepareError, prepare};
-use crate::record::{hex, schedule, verdicts};
+use crate::record::{hex, verdicts};
 use crate::resolve::resolve;
 use crate::setup::Setup;
 
@@ -58,6 +58,16 @@ pub enum ReplayError {
         /// What is missing.
         why: String,
     },
+    /// A decision is about a CPU that the scenario does not have.
+    #[error("decision {number} is about cpu{cpu}; the trace's scenario has {cpus}")]
+    Cpu {
+        /// Position of the decision, from 1.
+        number: usize,
+        /// The CPU.
+        cpu: usize,
+        /// CPUs of the scenario.
+        cpus: usize,
+    },
     /// A decision names an event that the scenario does not have.
     #[error("decision {number} is about `{event}`, which the trace's scenario does not declare")]
     Event {
@@ -89,13 +99,22 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
     let mut anchored = Vec::new();
     let mut decisions = Vec::new();
     for (i, decision) in trace.decisions.iter().enumerate() {
+        let cpus = scenario.programs.len();
+        let other = match decision.kind {
+            Kind::Preempt(to) => to,
+            _ => 0,
+        };
+        if let Some(&cpu) = [decision.cpu, other].iter().find(|&&cpu| cpu >= cpus) {
+            let number = i + 1;
+            return Err(ReplayError::Cpu { number, cpu, cpus });
+        }
         let decision = if same_image {
             decision.clone()
         } else {
             anchor(
                 &prepared.setup,
                 &scenario,
-                &schedule(&decisions),
+                &Schedule::new(decisions.clone()),
                 i,
                 decision,
             )?
@@ -104,7 +123,7 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
         anchored.push(decision);
     }
     let baseline = execute(&prepared.setup, Schedule::empty())?;
-    let run = execute(&prepared.setup, schedule(&decisions))?;
+    let run = execute(&prepared.setup, Schedule::new(decisions))?;
     let verdicts = verdicts(&prepared.setup, &baseline, &run, &anchored)?;
     let mut differences = Vec::new();
     if verdicts != trace.verdicts {
@@ -154,9 +173,9 @@ fn anchor(
         .semantic
         .as_deref()
         .ok_or_else(|| stale("it has no semantic point".to_owned()))?;
-    let point = parse_semantic(words, scenario)
+    let point = parse_semantic(words, scenario, decision.cpu)
         .ok_or_else(|| stale(format!("`{words}` is not a semantic point")))?;
-    let ordinal =
+    let (_, ordinal) =
         resolve(setup, scenario, before, &point).map_err(|error| stale(error.to_string()))?;
     let mut anchored = decision.clone();
     if let Kind::Late { occurs_at, .. } = &mut anchored.kind {
@@ -168,7 +187,7 @@ fn anchor(
 }
 
 /// `before write A.dup_count hit 1 in target`, as [`semantic_point`] writes it.
-fn parse_semantic(words: &str, scenario: &Scenario) -> Option<Point> {
+fn parse_semantic(words: &str, scenario: &Scenario, cpu: usize) -> Option<Point> {
     let (side, rest) = words.split_once(' ')?;
     let side = match side {
         "before" => Side::Before,
@@ -185,7 +204,7 @@ fn parse_semantic(words: &str, scenario: &Scenario) -> Option<Point> {
         access: Access::parse(access, |name| scenario.event(name).is_some()).ok()?,
         hit: hit.parse().ok()?,
         step,
-        cpu: None,
+        cpu: u32::try_from(cpu).ok(),
     })
 }
 
@@ -193,7 +212,7 @@ fn decode(
     scenario: &Scenario,
     position: usize,
     decision: &trace::Decision,
-) -> Result<(Ordinal, Decision), ReplayError> {
+) -> Result<Entry, ReplayError> {
     let code = |event: &String| {
         scenario
             .event(event)
@@ -203,7 +222,7 @@ fn decode(
                 event: event.clone(),
             })
     };
-    Ok(match &decision.kind {
+    let (at, what) = match &decision.kind {
         Kind::Pmi(event) => (decision.ordinal, Decision::Pmi { code: code(event)? }),
         Kind::Late { event, occurs_at } => (
             *occurs_at,
@@ -214,5 +233,7 @@ fn decode(
         ),
         Kind::External => (decision.ordinal, Decision::ExternalNmi),
         Kind::Tick => (decision.ordinal, Decision::Tick),
-    })
+        Kind::Preempt(to) => (decision.ordinal, Decision::Preempt { to: *to }),
+    };
+    Ok((decision.cpu, at, what))
 }

@@ -41,7 +41,7 @@ pub enum ResolveError {
     },
 }
 
-/// The boundary that `point` names in the run under `schedule`.
+/// The CPU and boundary that `point` names in the run under `schedule`.
 ///
 /// # Errors
 /// See [`ResolveError`].
@@ -50,9 +50,10 @@ pub fn resolve(
     scenario: &Scenario,
     schedule: &Schedule,
     point: &Point,
-) -> Result<Ordinal, ResolveError> {
+) -> Result<(usize, Ordinal), ResolveError> {
+    let cpu = cpu_of(scenario, point);
     match point {
-        Point::Exact { ordinal, .. } => Ok(*ordinal),
+        Point::Exact { ordinal, .. } => Ok((cpu, *ordinal)),
         Point::Code {
             symbol,
             offset,
@@ -68,7 +69,12 @@ pub fn resolve(
                 + offset;
             let mut machine = setup.machine()?;
             machine.watch_code(addr);
-            let mut reached = (Reached { addr, at: vec![] }, AccessLog::new());
+            let reached = Reached {
+                cpu,
+                addr,
+                at: vec![],
+            };
+            let mut reached = (reached, AccessLog::new());
             machine.run(
                 &mut schedule.clone(),
                 &mut reached,
@@ -81,7 +87,7 @@ pub fn resolve(
                 .into_iter()
                 .filter(|at| range.contains(at))
                 .collect();
-            nth(&hits, *hit, || format!("{symbol}+{offset:#x}"))
+            Ok((cpu, nth(&hits, *hit, || format!("{symbol}+{offset:#x}"))?))
         }
         Point::Semantic {
             side,
@@ -92,18 +98,34 @@ pub fn resolve(
         } => {
             let run = execute(setup, schedule.clone())?;
             let range = step_range(scenario, &run.log, step.as_deref())?;
-            let hits: Vec<Ordinal> =
-                matching(&run.log.base, &run.objects, &setup.image, access, None)
-                    .map(|a| a.ordinal)
-                    .filter(|at| range.contains(at))
-                    .collect();
+            let hits: Vec<Ordinal> = matching(
+                &run.log.cpu(cpu).base,
+                &run.objects,
+                &setup.image,
+                access,
+                None,
+            )
+            .map(|a| a.ordinal)
+            .filter(|at| range.contains(at))
+            .collect();
             let at = nth(&hits, *hit, || access.to_string())?;
-            Ok(match side {
+            let at = match side {
                 Side::Before => at,
                 Side::After => at + 1,
-            })
+            };
+            Ok((cpu, at))
         }
     }
+}
+
+/// The CPU that a point is about: as it says, or that of its step, or the first.
+fn cpu_of(scenario: &Scenario, point: &Point) -> usize {
+    let said = match point {
+        Point::Exact { cpu, .. } => Some(*cpu),
+        Point::Code { cpu, .. } | Point::Semantic { cpu, .. } => *cpu,
+    };
+    let of_step = || Some(scenario.labelled(point.step()?)?.0);
+    said.map(|cpu| cpu as usize).or_else(of_step).unwrap_or(0)
 }
 
 /// The accesses that a pattern means; `row` stands in for a row that the pattern leaves out.
@@ -152,7 +174,7 @@ fn step_range(
     };
     scenario
         .labelled(label)
-        .and_then(|(_, step)| log.kernel.get(step).copied().flatten())
+        .and_then(|(cpu, step)| log.cpu(cpu).kernel.get(step).copied().flatten())
         .map(|(first, last)| first..=last)
         .ok_or_else(|| ResolveError::Step(label.to_owned()))
 }
@@ -171,13 +193,14 @@ fn nth(hits: &[Ordinal], hit: u32, what: impl FnOnce() -> String) -> Result<Ordi
 
 /// Boundaries at which an instruction outside NMI handlers is next.
 struct Reached {
+    cpu: usize,
     addr: u64,
     at: Vec<Ordinal>,
 }
 
 impl Observer for Reached {
     fn code(&mut self, view: &View<'_>) {
-        if view.core.cpu.rip == self.addr && view.core.nmi.is_none() {
+        if view.cpu == self.cpu && view.core.cpu.rip == self.addr && view.core.nmi.is_none() {
             self.at.push(view.core.ordinal);
         }
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The sweep: one NMI at every boundary of one step (contract, section 4).
+//! The sweep: one NMI, or one preemption by another CPU, at every boundary of one step (contract,
+//! section 4).
 //!
 //! A first run goes without NMI; its violations are the baseline. Then, at each boundary of the
 //! step, the machine is snapshot, the NMI lands, the run goes on to the end, and the machine is
@@ -13,11 +14,10 @@ use abi::totals::Ring;
 use check::cause::{Cause, row_on_stack};
 use check::{Oracles, Violation};
 use machine::{
-    Decision, End, Machine, ObjectAccess, ObjectId, Observer, Ordinal, Outcome, Schedule,
-    SetupError, Snapshot, Until, View,
+    Decision, End, Entry, Machine, Ordinal, Outcome, Schedule, SetupError, Snapshot, Until,
 };
 
-use crate::execute::{Execution, Outcomes, execute};
+use crate::execute::{Execution, Outcomes, Touched, execute};
 use crate::findings::{causes, fresh};
 use crate::setup::{RUN_LIMIT, Setup};
 
@@ -30,12 +30,16 @@ pub enum Source {
     Late(u64),
     /// An NMI of another source.
     External,
+    /// No NMI: this CPU runs instead, until it waits or ends.
+    Preempt(usize),
 }
 
 /// What to sweep.
 #[derive(Debug, Clone, Copy)]
 pub struct Plan {
-    /// Step of CPU 0's program.
+    /// The CPU whose boundaries are swept.
+    pub cpu: usize,
+    /// Step of its program.
     pub step: usize,
     /// Where the NMI comes from.
     pub source: Source,
@@ -69,8 +73,8 @@ pub struct Bad {
     pub violations: Vec<Violation>,
     /// Their causes, without repetition.
     pub causes: Vec<Cause>,
-    /// The decision that shows it.
-    pub decision: (Ordinal, Decision),
+    /// The decision that shows it, with its CPU and boundary.
+    pub decision: Entry,
 }
 
 /// Neighbouring bad boundaries with equal causes.
@@ -89,6 +93,8 @@ pub struct Window {
 pub struct Sweep {
     /// Where the NMIs came from.
     pub source: Source,
+    /// The CPU that was swept.
+    pub cpu: usize,
     /// First and last boundary of the step inside the kernel.
     pub range: (Ordinal, Ordinal),
     /// Boundaries judged.
@@ -134,6 +140,7 @@ pub fn sweep(setup: &Setup, plan: Plan, progress: &Progress) -> Result<Sweep, Sw
     check_end(&baseline.end).map_err(SweepError::Baseline)?;
     let (first, last) = baseline
         .log
+        .cpu(plan.cpu)
         .kernel
         .get(plan.step)
         .copied()
@@ -162,6 +169,7 @@ pub fn sweep(setup: &Setup, plan: Plan, progress: &Progress) -> Result<Sweep, Sw
 
     let mut sweep = Sweep {
         source: plan.source,
+        cpu: plan.cpu,
         range: (first, last),
         boundaries: 0,
         outcomes: BTreeMap::new(),
@@ -241,18 +249,6 @@ struct Part {
     failed: Vec<(Ordinal, String)>,
 }
 
-/// The fields that NMI handlers touch.
-#[derive(Debug, Default)]
-struct Touched(BTreeSet<(ObjectId, u64)>);
-
-impl Observer for Touched {
-    fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
-        if view.core.nmi.is_some() {
-            self.0.insert((access.object, access.offset));
-        }
-    }
-}
-
 /// A machine of its own, walked through a part of the boundaries.
 struct Worker<'a> {
     setup: &'a Setup,
@@ -292,7 +288,7 @@ impl<'a> Worker<'a> {
     fn sweep(mut self, (from, to): (Ordinal, Ordinal)) -> Result<Part, SetupError> {
         let skid = match self.plan.source {
             Source::Late(_) => u64::from(self.setup.hardware.skid_max),
-            Source::Pmi(_) | Source::External => 0,
+            Source::Pmi(_) | Source::External | Source::Preempt(_) => 0,
         };
         // The last place that was armed may lie before the part.
         let mut armed: Option<Armed> = None;
@@ -304,7 +300,7 @@ impl<'a> Worker<'a> {
                 break;
             }
             let rip = self.rip();
-            let row = row_on_stack(&self.machine.view(0), rip);
+            let row = row_on_stack(&self.machine.view(self.plan.cpu), rip);
             if self.is_armed() {
                 if let Some(old) = armed.take() {
                     self.machine.release(old.machine);
@@ -335,7 +331,7 @@ impl<'a> Worker<'a> {
     }
 
     fn rip(&self) -> u64 {
-        self.machine.cores()[0].cpu.rip
+        self.machine.cores()[self.plan.cpu].cpu.rip
     }
 
     /// Goes on without NMI until `ordinal` is next.
@@ -343,19 +339,19 @@ impl<'a> Worker<'a> {
         self.machine.run(
             &mut Schedule::empty(),
             &mut self.oracles,
-            Until::Boundary(ordinal),
+            Until::Boundary(self.plan.cpu, ordinal),
         );
     }
 
     fn is_armed(&self) -> bool {
-        let core = &self.machine.cores()[0];
+        let core = &self.machine.cores()[self.plan.cpu];
         let ring = if core.cpu.cpl() == 3 {
             Ring::User
         } else {
             Ring::Kernel
         };
         match self.plan.source {
-            Source::Pmi(_) | Source::External => true,
+            Source::Pmi(_) | Source::External | Source::Preempt(_) => true,
             Source::Late(code) => core.pmu.counts(code, ring),
         }
     }
@@ -373,7 +369,9 @@ impl<'a> Worker<'a> {
                 recognised_at: at,
             },
             Source::External => Decision::ExternalNmi,
+            Source::Preempt(to) => Decision::Preempt { to },
         };
+        let cpu = self.plan.cpu;
         self.machine.restore(&armed.machine);
         let mut observer = (
             armed.oracles.clone(),
@@ -381,7 +379,7 @@ impl<'a> Worker<'a> {
         );
         let sampled_before = observer.0.sampled;
         let end = self.machine.run(
-            &mut Schedule::new(vec![(0, armed.ordinal, decision)]),
+            &mut Schedule::new(vec![(cpu, armed.ordinal, decision)]),
             &mut observer,
             Until::End { limit: RUN_LIMIT },
         );
@@ -390,7 +388,12 @@ impl<'a> Worker<'a> {
         for (_, outcome) in outcomes.0 {
             self.count(outcome);
         }
-        if oracles.sampled > sampled_before {
+        // Someone else's look at the events is what an NMI's reader is.
+        let looked = match self.plan.source {
+            Source::Preempt(_) => touched.by_others,
+            _ => oracles.sampled > sampled_before,
+        };
+        if looked {
             self.part.sampled += 1;
         } else {
             self.part.quiet.push(at);
@@ -405,9 +408,9 @@ impl<'a> Worker<'a> {
                 ordinal: at,
                 rip_before,
                 rip,
-                causes: causes(&fresh, self.baseline, &touched.0, at, row),
+                causes: causes(&fresh, self.baseline, &touched, (cpu, at), row),
                 violations: fresh.into_iter().cloned().collect(),
-                decision: (armed.ordinal, decision),
+                decision: (cpu, armed.ordinal, decision),
             });
         }
         self.machine.restore(&armed.machine);

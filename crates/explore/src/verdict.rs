@@ -231,14 +231,26 @@ pub(crate) fn boundaries(sweep: &Sweep, window: &Window) -> BTreeSet<Ordinal> {
     let (objects, image) = (&run.objects, run.machine.image());
     let in_step = |at: &Ordinal| (sweep.range.0..=sweep.range.1).contains(at);
     let row = window.from.row.as_deref();
-    let ends: Vec<Ordinal> = matching(&run.log.base, objects, image, &window.to, row)
-        .map(|a| a.ordinal)
-        .filter(in_step)
-        .collect();
-    let begins: Vec<Ordinal> = matching(&run.log.base, objects, image, &window.from, None)
-        .map(|a| a.ordinal)
-        .filter(in_step)
-        .collect();
+    let ends: Vec<Ordinal> = matching(
+        &run.log.cpu(sweep.cpu).base,
+        objects,
+        image,
+        &window.to,
+        row,
+    )
+    .map(|a| a.ordinal)
+    .filter(in_step)
+    .collect();
+    let begins: Vec<Ordinal> = matching(
+        &run.log.cpu(sweep.cpu).base,
+        objects,
+        image,
+        &window.from,
+        None,
+    )
+    .map(|a| a.ordinal)
+    .filter(in_step)
+    .collect();
     ends.iter()
         .filter_map(|&to| {
             let from = begins.iter().rev().find(|&&from| from < to)?;

@@ -115,7 +115,7 @@ fn states(run: &Execution, event: &str) -> Vec<i32> {
 }
 
 fn state_writes<'a>(run: &'a Execution, event: &'a str) -> impl Iterator<Item = &'a ObjectAccess> {
-    run.log.base.iter().filter(move |a| {
+    run.log.cpu(0).base.iter().filter(move |a| {
         a.kind == AccessKind::Write
             && &*run.objects.get(a.object).name == event
             && run.objects.field_name(a.offset) == "state"

@@ -114,6 +114,11 @@ impl Hardware for Bare {
         wrmsr(msr::X2APIC_ICR, ICR_SELF | u64::from(IRQ_WORK_VECTOR));
     }
 
+    #[inline(always)]
+    fn send_ipi(&self, cpu: usize, vector: u8) {
+        wrmsr(msr::X2APIC_ICR, (cpu as u64) << 32 | u64::from(vector));
+    }
+
     fn map_shared_pages(&self, pages: usize) -> *mut u8 {
         // The loader maps the whole region, zeroed; a page is given out once.
         let Some(bytes) = (pages as u64).checked_mul(PAGE_SIZE) else {

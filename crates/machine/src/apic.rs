@@ -2,7 +2,7 @@
 //! The local APIC as far as interrupts of one package need it, in x2APIC mode (SDM vol. 3A, 11.12):
 //! the LVTPC entry, requests and in-service vectors, EOI, and self-IPIs.
 //!
-//! Not here: timers (ticks are decisions of the run), priorities by TPR, remote IPIs.
+//! Not here: timers (ticks are decisions of the run), priorities by TPR, logical destinations.
 
 use abi::msr::{LVTPC_MASKED, X2APIC_EOI, X2APIC_ICR, X2APIC_LVTPC};
 
@@ -12,8 +12,13 @@ const SELF_IPI: u32 = 0x83f;
 const APIC_ID: u32 = 0x802;
 /// Spurious interrupt vector register; accepted, without effect.
 const SVR: u32 = 0x80f;
-/// ICR destination shorthand: self.
+/// ICR destination shorthand field: none, self, all, all but self.
+const SHORTHAND: u64 = 3 << 18;
 const SHORTHAND_SELF: u64 = 1 << 18;
+/// ICR destination mode logical.
+const LOGICAL: u64 = 1 << 11;
+/// ICR bits without meaning in x2APIC mode that must be zero: 12, 13, 16, 17, 20 to 31.
+const ICR_RESERVED: u64 = 0xfff3_3000;
 /// ICR and LVT delivery mode field.
 const DELIVERY_MODE: u64 = 7 << 8;
 /// Delivery mode NMI.
@@ -30,6 +35,24 @@ pub(crate) enum Pmi {
     Nmi,
     /// A fixed interrupt, now requested.
     Fixed,
+}
+
+/// What an interprocessor interrupt does at its destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IpiKind {
+    /// Requests a vector.
+    Fixed(u8),
+    /// Requests an NMI.
+    Nmi,
+}
+
+/// An interprocessor interrupt on its way to another CPU.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ipi {
+    /// APIC ID of the destination.
+    pub(crate) to: u32,
+    /// What it does there.
+    pub(crate) kind: IpiKind,
 }
 
 /// One CPU's local APIC.
@@ -67,21 +90,42 @@ impl Apic {
         }
     }
 
-    /// WRMSR; `None` for a value or register that the APIC refuses.
-    pub(crate) fn write(&mut self, msr: u32, value: u64) -> Option<()> {
+    /// WRMSR; the interrupt that it sends to another CPU, if it does, or `None` for a value or
+    /// register that the APIC refuses or that is not implemented.
+    pub(crate) fn write(&mut self, msr: u32, value: u64) -> Option<Option<Ipi>> {
         match msr {
             X2APIC_LVTPC if value & !LVTPC_WRITABLE == 0 && deliverable(value) => {
                 self.lvtpc = value;
             }
             X2APIC_EOI if value == 0 => self.end_of_interrupt(),
             SELF_IPI if value < 256 => self.request(value as u8),
-            X2APIC_ICR if value & DELIVERY_MODE == 0 && value & SHORTHAND_SELF != 0 => {
-                self.request(value as u8);
-            }
+            X2APIC_ICR => return self.send(value),
             SVR => {}
             _ => return None,
         }
-        Some(())
+        Some(None)
+    }
+
+    /// A write to ICR: fixed to this CPU, or fixed or NMI to another one by its APIC ID.
+    fn send(&mut self, icr: u64) -> Option<Option<Ipi>> {
+        let kind = match icr & DELIVERY_MODE {
+            0 => IpiKind::Fixed(icr as u8),
+            MODE_NMI => IpiKind::Nmi,
+            _ => return None,
+        };
+        let to = (icr >> 32) as u32;
+        let own = icr & SHORTHAND == SHORTHAND_SELF || (icr & SHORTHAND == 0 && to == self.id);
+        if icr & (ICR_RESERVED | LOGICAL) != 0 {
+            return None;
+        }
+        match kind {
+            IpiKind::Fixed(vector) if own => {
+                self.request(vector);
+                Some(None)
+            }
+            _ if icr & SHORTHAND == 0 => Some(Some(Ipi { to, kind })),
+            _ => None,
+        }
     }
 
     /// A counter with its interrupt bit set overflowed. Delivery sets the mask bit on Intel.
@@ -206,11 +250,36 @@ mod tests {
     }
 
     #[test]
+    fn an_ipi_goes_by_apic_id() {
+        let mut apic = Apic::new(1, true);
+        let sent = apic.write(X2APIC_ICR, 2 << 32 | 0xfb).unwrap();
+        let kind = IpiKind::Fixed(0xfb);
+        assert_eq!(sent, Some(Ipi { to: 2, kind }));
+        assert_eq!(apic.deliverable(), None);
+        assert_eq!(apic.write(X2APIC_ICR, 1 << 32 | 0xfb), Some(None));
+        assert_eq!(apic.deliverable(), Some(0xfb), "to itself by its own ID");
+        let nmi = apic.write(X2APIC_ICR, MODE_NMI).unwrap();
+        assert_eq!(
+            nmi,
+            Some(Ipi {
+                to: 0,
+                kind: IpiKind::Nmi
+            })
+        );
+    }
+
+    #[test]
     fn reserved_bits_and_unknown_registers_are_refused() {
         let mut apic = Apic::new(0, true);
         assert_eq!(apic.write(X2APIC_LVTPC, 1 << 32), None);
         assert_eq!(apic.write(X2APIC_EOI, 1), None);
         assert_eq!(apic.write(0x899, 0), None);
+        assert_eq!(apic.write(X2APIC_ICR, 1 << 32 | 5 << 8), None, "INIT");
+        assert_eq!(
+            apic.write(X2APIC_ICR, 3 << 18 | 0xfb),
+            None,
+            "to all others"
+        );
         assert_eq!(apic.read(X2APIC_EOI), None);
     }
 }

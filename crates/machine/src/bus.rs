@@ -6,7 +6,7 @@ use abi::totals::{HwEvent, Ring, Totals};
 use cpu::{GeneralProtection, InvalidOpcode, Memory, Unclaimed};
 use pmu::Pmu;
 
-use crate::apic::Apic;
+use crate::apic::{Apic, Ipi};
 use crate::cpuid::Cpuid;
 
 /// A guest call as the core issued it: number, arguments, and its own address.
@@ -23,8 +23,10 @@ pub(crate) struct CoreBus<'a> {
     pub(crate) apic: &'a mut Apic,
     pub(crate) cpuid: &'a Cpuid,
     pub(crate) calls: &'a mut Vec<RawCall>,
-    /// Nanoseconds that explicit steps have added to the clock.
-    pub(crate) advanced_ns: u64,
+    /// Nanoseconds that explicit steps and other CPUs have added to the clock.
+    pub(crate) added_ns: u64,
+    /// An interrupt that was just sent to other CPUs.
+    pub(crate) sent: &'a mut Option<Ipi>,
     /// The WRMSR that was just carried out.
     pub(crate) wrote: &'a mut Option<(u32, u64)>,
     /// Fits for a machine without a hypervisor: VMCALL is an invalid opcode.
@@ -57,7 +59,7 @@ impl cpu::Bus for CoreBus<'_> {
                 .wrmsr(msr, value, &timing::unit(totals))
                 .map_err(|_| GeneralProtection)?;
         } else if Apic::claims(msr) {
-            self.apic.write(msr, value).ok_or(GeneralProtection)?;
+            *self.sent = self.apic.write(msr, value).ok_or(GeneralProtection)?;
         } else if (msr, value) != (APIC_BASE, APIC_BASE_VALUE) {
             return Err(GeneralProtection);
         }
@@ -72,7 +74,7 @@ impl cpu::Bus for CoreBus<'_> {
     }
 
     fn rdtsc(&mut self, totals: &Totals) -> u64 {
-        clock_ns(totals, self.advanced_ns)
+        clock_ns(totals, self.added_ns)
     }
 
     fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
@@ -108,8 +110,8 @@ impl cpu::Bus for CoreBus<'_> {
     }
 }
 
-/// The guest's clock: a nanosecond for each retired user instruction, plus what explicit steps
-/// added. It does not move inside the kernel, so an NMI shifts nothing (contract, section 4).
-pub(crate) fn clock_ns(totals: &Totals, advanced_ns: u64) -> u64 {
-    totals.get(Ring::User, HwEvent::Instructions) + advanced_ns
+/// One CPU's share of the guest's clock: a nanosecond for each retired user instruction, plus what
+/// explicit steps added. The clock is the sum of all CPUs' shares, so that it is the same on each. It does not move inside the kernel, so an NMI shifts nothing (contract, section 4).
+pub(crate) fn clock_ns(totals: &Totals, added_ns: u64) -> u64 {
+    totals.get(Ring::User, HwEvent::Instructions) + added_ns
 }

@@ -33,6 +33,8 @@ pub struct Core {
     pub(crate) pmi_at: Option<Ordinal>,
     /// Nanoseconds that explicit steps have added to the clock.
     pub(crate) advanced_ns: u64,
+    /// Nanoseconds that the other CPUs have added to the clock, as of the beginning of this turn.
+    pub(crate) others_ns: u64,
     /// Boundary at which a code watch has already been handled.
     pub(crate) watch_handled: Option<Ordinal>,
 }
@@ -51,6 +53,7 @@ impl Core {
             nmi_latched: false,
             pmi_at: None,
             advanced_ns: 0,
+            others_ns: 0,
             watch_handled: None,
         }
     }
@@ -64,7 +67,20 @@ impl Core {
     /// The guest's clock in nanoseconds.
     #[must_use]
     pub fn clock_ns(&self) -> u64 {
+        self.own_ns() + self.others_ns
+    }
+
+    /// What this CPU has added to the clock.
+    pub(crate) fn own_ns(&self) -> u64 {
         clock_ns(&self.cpu.totals, self.advanced_ns)
+    }
+
+    /// Whether the CPU would do something if it had the turn: it is not halted, or something is
+    /// there that wakes it.
+    pub(crate) fn runnable(&self) -> bool {
+        !self.cpu.halted
+            || (self.nmi_latched && cpu::can_take_nmi(&self.cpu))
+            || (self.apic.deliverable().is_some() && cpu::can_take_interrupt(&self.cpu))
     }
 
     /// An NMI request reaches the core: one is latched, more are lost.

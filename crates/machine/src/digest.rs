@@ -31,12 +31,13 @@ impl Machine {
     #[must_use]
     pub fn digest(&self) -> Digest {
         let mut words = Vec::new();
+        let clock = self.clock_ns();
         for core in &self.cores {
             architectural_words(&core.cpu, &mut words);
             words.push(u64::from(core.nmi_latched));
             core.pmu.digest_words(&core.totals(), &mut words);
             core.apic.digest_words(&mut words);
-            words.push(core.clock_ns());
+            words.push(clock);
         }
         let mut hasher = blake3::Hasher::new();
         for word in words {

@@ -21,7 +21,7 @@ pub mod step;
 mod stop;
 
 pub use apic::Apic;
-pub use chooser::{Chooser, Decision, Ordinal, Schedule};
+pub use chooser::{Chooser, Decision, Entry, Ordinal, Schedule};
 pub use core::Core;
 pub use cpu::AccessKind;
 pub use digest::Digest;

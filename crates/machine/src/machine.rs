@@ -14,6 +14,7 @@ use cpu::{Cpu, DecodeCache, Features, Mark, Memory, Perm};
 use image::{Image, StructLayout};
 use pmu::Pmu;
 
+use crate::apic::Ipi;
 use crate::bus::RawCall;
 use crate::core::Core;
 use crate::cpuid::Cpuid;
@@ -77,6 +78,8 @@ pub struct Machine {
     pub(crate) mem: Memory,
     pub(crate) cache: DecodeCache,
     pub(crate) cores: Vec<Core>,
+    /// The CPU that has the turn.
+    pub(crate) turn: usize,
     pub(crate) objects: Objects,
     pub(crate) cpuid: Cpuid,
     /// Boundaries from an overflow to its PMI.
@@ -84,6 +87,8 @@ pub struct Machine {
     pub(crate) calls: Vec<RawCall>,
     /// The WRMSR of the instruction that has just retired.
     pub(crate) wrote: Option<(u32, u64)>,
+    /// The interprocessor interrupt that this WRMSR sent.
+    pub(crate) sent: Option<Ipi>,
     pub(crate) console: Vec<u8>,
     /// Fields of named objects are watched.
     pub(crate) watching: bool,
@@ -97,6 +102,7 @@ pub struct Machine {
 #[derive(Debug)]
 pub struct Snapshot {
     cores: Vec<Core>,
+    turn: usize,
     objects: Objects,
     mark: Mark,
 }
@@ -248,11 +254,13 @@ impl Machine {
             mem,
             cache: DecodeCache::new(),
             cores,
+            turn: 0,
             objects: Objects::new(layout),
             cpuid: Cpuid::new(&hardware.pmu, Features::ALL),
             skid: hardware.skid.into(),
             calls: Vec::new(),
             wrote: None,
+            sent: None,
             console: Vec::new(),
             watching: false,
             guest_calls: false,
@@ -286,6 +294,18 @@ impl Machine {
     /// Asks for [`crate::Observer::code`] before each execution of the instruction at `rip`.
     pub fn watch_code(&mut self, rip: u64) {
         self.cache.watch(rip);
+    }
+
+    /// The guest's clock in nanoseconds: what all CPUs have added to it.
+    #[must_use]
+    pub fn clock_ns(&self) -> u64 {
+        self.cores.iter().map(Core::own_ns).sum()
+    }
+
+    /// The CPU that has the turn.
+    #[must_use]
+    pub fn turn(&self) -> usize {
+        self.turn
     }
 
     /// The CPUs.
@@ -344,6 +364,7 @@ impl Machine {
     pub fn snapshot(&mut self) -> Snapshot {
         Snapshot {
             cores: self.cores.clone(),
+            turn: self.turn,
             objects: self.objects.clone(),
             mark: self.mem.mark(),
         }
@@ -352,6 +373,7 @@ impl Machine {
     /// Back to `snapshot`, which stays valid.
     pub fn restore(&mut self, snapshot: &Snapshot) {
         self.cores.clone_from(&snapshot.cores);
+        self.turn = snapshot.turn;
         self.objects.clone_from(&snapshot.objects);
         self.mem.rollback(&snapshot.mark);
         self.calls.clear();

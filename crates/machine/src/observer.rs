@@ -28,6 +28,8 @@ pub struct View<'a> {
     pub cpu: usize,
     /// That CPU.
     pub core: &'a Core,
+    /// All CPUs.
+    pub cores: &'a [Core],
     /// Memory.
     pub mem: &'a Memory,
     /// Named objects.
@@ -134,6 +136,8 @@ pub enum GuestEvent {
 /// An access of the guest to a field of a named object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObjectAccess {
+    /// The CPU.
+    pub cpu: usize,
     /// The object.
     pub object: ObjectId,
     /// Offset of the first byte touched.

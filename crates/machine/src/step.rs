@@ -10,8 +10,10 @@ use abi::guest_call;
 use abi::totals::Ring;
 use cpu::{AccessKind, Event, Step};
 
+use crate::apic::{Ipi, IpiKind};
 use crate::bus::{CoreBus, RawCall};
 use crate::chooser::{Chooser, Decision, Ordinal};
+use crate::core::Core;
 use crate::machine::Machine;
 use crate::observer::{GuestEvent, NmiFrame, ObjectAccess, Observer, Outcome, View};
 use crate::program::Action;
@@ -25,8 +27,8 @@ pub enum Until {
         /// Boundaries at most.
         limit: u64,
     },
-    /// Until this boundary of CPU 0 is next.
-    Boundary(Ordinal),
+    /// Until this CPU has the turn and this boundary of it is next.
+    Boundary(usize, Ordinal),
 }
 
 impl Machine {
@@ -38,29 +40,40 @@ impl Machine {
         observer: &mut O,
         until: Until,
     ) -> End {
-        const CPU: usize = 0;
-        let (limit, at_limit) = match until {
-            Until::End { limit } => (self.cores[CPU].ordinal.saturating_add(limit), End::Limit),
-            Until::Boundary(ordinal) => (ordinal, End::Boundary),
+        let last = match until {
+            Until::End { limit } => self.boundaries().saturating_add(limit),
+            Until::Boundary(..) => Ordinal::MAX,
         };
+        self.begin_turn(self.turn);
         loop {
-            let core = &self.cores[CPU];
+            if self.cores.iter().all(|core| core.exited.is_some()) {
+                return End::Exited(self.cores.iter().filter_map(|core| core.exited).collect());
+            }
+            let index = self.turn;
+            let core = &self.cores[index];
             let now = core.ordinal;
-            if let Some(status) = core.exited {
-                return End::Exited(vec![status]);
-            }
-            if now >= limit {
-                return at_limit;
-            }
-            let next_decision = chooser.next(CPU, now);
+            let mut stop_at = match until {
+                Until::Boundary(cpu, ordinal) if cpu == index => {
+                    if now >= ordinal {
+                        return End::Boundary;
+                    }
+                    ordinal
+                }
+                Until::Boundary(..) => Ordinal::MAX,
+                Until::End { .. } => match last.saturating_sub(self.boundaries()) {
+                    0 => return End::Limit,
+                    left => now.saturating_add(left),
+                },
+            };
+            let next_decision = chooser.next(index, now);
             if next_decision == Some(now)
-                && let Some(decision) = chooser.decide(CPU, now)
+                && let Some(decision) = chooser.decide(index, now)
             {
-                let outcome = self.carry_out(CPU, decision);
-                observer.decided(&self.view(CPU), decision, outcome);
+                let outcome = self.carry_out(index, decision);
+                observer.decided(&self.view(index), decision, outcome);
                 continue;
             }
-            let core = &mut self.cores[CPU];
+            let core = &mut self.cores[index];
             if core.pmi_at.is_some_and(|at| at <= now) {
                 core.pmi_at = None;
                 core.request_pmi();
@@ -74,30 +87,61 @@ impl Machine {
                     core.pmi_at.get_or_insert(now + self.skid);
                 }
             }
-            match self.deliver_pending(CPU, observer) {
+            match self.deliver_pending(index, observer) {
                 Ok(true) => continue,
                 Ok(false) => {}
-                Err(stop) => return self.fail(CPU, Reason::Core(*stop)),
+                Err(stop) => return self.fail(index, Reason::Core(*stop)),
             }
-            let core = &self.cores[CPU];
+            let core = &self.cores[index];
             if core.cpu.halted {
+                if self.pass_turn() {
+                    continue;
+                }
                 return End::Halted;
             }
-            let mut stop_at = limit.min(next_decision.unwrap_or(Ordinal::MAX));
+            stop_at = stop_at.min(next_decision.unwrap_or(Ordinal::MAX));
             stop_at = stop_at.min(core.pmi_at.unwrap_or(Ordinal::MAX));
             stop_at = stop_at.min(now.saturating_add(core.pmu.headroom(&totals).max(1)));
             if core.nmi_latched || core.apic.deliverable().is_some() {
                 stop_at = now + 1;
             }
             let ended = if self.watching || core.nmi.is_some() {
-                self.advance::<true, O>(CPU, stop_at, observer)
+                self.advance::<true, O>(index, stop_at, observer)
             } else {
-                self.advance::<false, O>(CPU, stop_at, observer)
+                self.advance::<false, O>(index, stop_at, observer)
             };
             if let Some(end) = ended {
                 return end;
             }
         }
+    }
+
+    /// Boundaries of all CPUs so far.
+    fn boundaries(&self) -> u64 {
+        self.cores.iter().map(|core| core.ordinal).sum()
+    }
+
+    /// The turn goes to `index`.
+    fn begin_turn(&mut self, index: usize) {
+        self.turn = index;
+        if self.cores.len() > 1 {
+            let all = self.clock_ns();
+            let core = &mut self.cores[index];
+            core.others_ns = all - core.own_ns();
+        }
+    }
+
+    /// The turn goes to the next CPU, round and round, that has something to do. False if there is
+    /// no other one.
+    fn pass_turn(&mut self) -> bool {
+        let cpus = self.cores.len();
+        let next = (1..cpus)
+            .map(|k| (self.turn + k) % cpus)
+            .find(|&index| self.cores[index].runnable());
+        if let Some(index) = next {
+            self.begin_turn(index);
+        }
+        next.is_some()
     }
 
     /// Instructions until boundary `stop_at`, or until one has done something that the loop above
@@ -118,7 +162,8 @@ impl Machine {
                 apic: &mut core.apic,
                 cpuid: &self.cpuid,
                 calls: &mut self.calls,
-                advanced_ns: core.advanced_ns,
+                added_ns: core.advanced_ns + core.others_ns,
+                sent: &mut self.sent,
                 guest_calls: self.guest_calls,
                 wrote: &mut self.wrote,
             };
@@ -150,6 +195,9 @@ impl Machine {
                     }
                     if let Some((msr, value)) = self.wrote.take() {
                         observer.wrmsr(&self.view(index), msr, value);
+                    }
+                    if let Some(ipi) = self.sent.take() {
+                        self.deliver_ipi(ipi);
                     }
                     return self.answer_calls(index, observer);
                 }
@@ -183,6 +231,11 @@ impl Machine {
                 }
                 Step::Halted => {
                     core.ordinal += 1;
+                    return None;
+                }
+                Step::Paused => {
+                    core.ordinal += 1;
+                    self.pass_turn();
                     return None;
                 }
                 Step::Stop(stop) => return Some(self.fail(index, Reason::Core(*stop))),
@@ -231,6 +284,13 @@ impl Machine {
                 core.apic.request(abi::layout::TIMER_VECTOR);
                 Outcome::Delivered
             }
+            Decision::Preempt { to } => {
+                if to == index || !self.cores.get(to).is_some_and(Core::runnable) {
+                    return Outcome::NotArmed;
+                }
+                self.begin_turn(to);
+                Outcome::Delivered
+            }
         }
     }
 
@@ -271,6 +331,19 @@ impl Machine {
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// An interprocessor interrupt arrives; one for a CPU that does not exist goes nowhere.
+    fn deliver_ipi(&mut self, ipi: Ipi) {
+        let Some(core) = self.cores.get_mut(ipi.to as usize) else {
+            return;
+        };
+        match ipi.kind {
+            IpiKind::Fixed(vector) => core.apic.request(vector),
+            IpiKind::Nmi => {
+                core.request_nmi();
+            }
+        }
     }
 
     fn notice_nmi_exit<O: Observer>(&mut self, index: usize, observer: &mut O) -> bool {
@@ -316,6 +389,7 @@ impl Machine {
         for access in &accesses {
             if let Some((object, offset)) = self.objects.at(access.addr) {
                 let told = ObjectAccess {
+                    cpu: index,
                     object,
                     offset,
                     size: access.size,
@@ -428,6 +502,7 @@ impl Machine {
         View {
             cpu: index,
             core: &self.cores[index],
+            cores: &self.cores,
             mem: &self.mem,
             objects: &self.objects,
             image: &self.image,
@@ -453,7 +528,7 @@ impl Machine {
 }
 
 /// Two occurrences, the driver's minimal period (contract, section 2), in the ring of the boundary.
-fn occur(core: &mut crate::core::Core, code: u64) -> pmu::Occurred {
+fn occur(core: &mut Core, code: u64) -> pmu::Occurred {
     let ring = if core.cpu.cpl() == 3 {
         Ring::User
     } else {

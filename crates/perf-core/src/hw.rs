@@ -29,6 +29,8 @@ pub trait Hardware {
     fn irq_restore(&self, enabled: bool);
     /// Raises [`abi::layout::IRQ_WORK_VECTOR`] on this CPU (self-IPI through the APIC).
     fn raise_irq_work(&self);
+    /// Sends `vector` to another CPU (x2APIC ICR, fixed, physical destination).
+    fn send_ipi(&self, cpu: usize, vector: u8);
     /// `pages` fresh zeroed pages that kernel and user share, page-aligned; null when there are
     /// no more.
     fn map_shared_pages(&self, pages: usize) -> *mut u8;

@@ -424,6 +424,10 @@ impl Hardware for MockHw {
         self.irq_work.set(true);
     }
 
+    fn send_ipi(&self, cpu: usize, vector: u8) {
+        unreachable!("vector {vector:#x} for cpu {cpu}: the mock runs one CPU at a time")
+    }
+
     fn map_shared_pages(&self, pages: usize) -> *mut u8 {
         let layout = Layout::from_size_align(pages * 4096, 4096).expect("a small number of pages");
         assert!(layout.size() > 0, "no pages asked for");

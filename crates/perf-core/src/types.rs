@@ -476,6 +476,8 @@ pub struct PerfPercpu {
     pub active_ctx_list: ListHead,
     /// Events whose `irq_work` is to run, last queued first.
     pub irq_work_list: AtomicPtr<PerfEvent>,
+    /// Calls from other CPUs, last queued first (`call_single_queue`).
+    pub call_queue: AtomicPtr<()>,
 }
 
 impl PerfPercpu {
@@ -488,6 +490,7 @@ impl PerfPercpu {
             throttled_count: Local64::new(0),
             active_ctx_list: ListHead::null(),
             irq_work_list: AtomicPtr::new(ptr::null_mut()),
+            call_queue: AtomicPtr::new(ptr::null_mut()),
         }
     }
 }

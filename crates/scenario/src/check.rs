@@ -70,6 +70,7 @@ pub(crate) fn check(cx: &Cx, draft: &Draft) {
             );
         }
     }
+    waits(cx, draft, &labels);
     for inject in &draft.inject {
         let injection = &inject.injection;
         nmi_source(cx, draft, &injection.source, &inject.event_span, &opened);
@@ -109,6 +110,28 @@ fn opened<'d>(cx: &Cx, draft: &'d Draft) -> Opened<'d> {
         }
     }
     opened
+}
+
+/// A `wait` names a step of another CPU: one of its own would never come.
+fn waits(cx: &Cx, draft: &Draft, labels: &BTreeMap<&str, &StepDraft>) {
+    for program in &draft.programs {
+        for step in program {
+            let Op::Wait { step: name, .. } = &step.step.op else {
+                continue;
+            };
+            let Some(awaited) = label(cx, labels, name, &step.event_span) else {
+                continue;
+            };
+            if program.iter().any(|own| std::ptr::eq(own, awaited)) {
+                cx.push(
+                    cx.diagnostic(Code::Order, "the step waits for its own CPU")
+                        .label(step.event_span.clone(), "waits here")
+                        .label(awaited.span.clone(), "for this step of the same program")
+                        .help("wait for a step of another `[[cpu]]`"),
+                );
+            }
+        }
+    }
 }
 
 fn attributes(cx: &Cx, draft: &EventDraft) {
@@ -425,7 +448,12 @@ fn label<'d>(
 }
 
 fn nmi_source(cx: &Cx, draft: &Draft, source: &NmiSource, span: &Span, opened: &Opened<'_>) {
-    let id = source.event();
+    let Some(id) = source.event() else {
+        if let NmiSource::Preempt(cpu) = source {
+            cpu_exists(cx, draft, *cpu, span);
+        }
+        return;
+    };
     if !draft.events.check(cx, id, span.clone()) {
         return;
     }

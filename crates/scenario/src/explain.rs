@@ -70,11 +70,12 @@ impl Code {
             }
             Self::NmiSource => {
                 "`pmi` and `late` name a sampling event of kind `inject`; `external` names an \
-                 event that a `probe` step has attached to the NMI."
+                 event that a `probe` step has attached to the NMI; `preempt` names a CPU."
             }
             Self::NotSwept => {
                 "A sweep runs over all boundaries inside the kernel during one step: a system \
-                 call, a switch, a tick or an exit. `work` and `advance` do not enter the kernel."
+                 call, a switch, a tick or an exit. `work`, `wait` and `advance` do not enter the \
+                 kernel."
             }
             Self::TooMuch => "A bound that keeps every run finite was exceeded.",
             Self::NeverCounts => "The event excludes both rings, so it counts nothing.",

@@ -18,6 +18,8 @@ pub enum Reach {
     Late,
     /// An NMI from elsewhere.
     External,
+    /// Another CPU that runs in between.
+    Preempt,
 }
 
 /// A value of the row `read_guard`.
@@ -66,10 +68,11 @@ pub(crate) const KEYS: &[&str] = &[
     "reason",
     "source",
 ];
-pub(crate) const REACHES: [(&str, Reach); 3] = [
+pub(crate) const REACHES: [(&str, Reach); 4] = [
     ("pmi", Reach::Pmi),
     ("late", Reach::Late),
     ("external", Reach::External),
+    ("preempt", Reach::Preempt),
 ];
 pub(crate) const GUARDS: [(&str, ReadGuard); 2] =
     [("v5.5", ReadGuard::V5_5), ("v5.9", ReadGuard::V5_9)];

@@ -20,6 +20,8 @@ pub(crate) const TOP: &[&str] = &[
 ];
 pub(crate) const CPU: &[&str] = &["program"];
 pub(crate) const SWEEP: &[&str] = &["step", "source", "nmis"];
+/// What a `wait` step waits for.
+pub(crate) const WAIT: [&str; 2] = ["begun", "done"];
 /// Keys of a step beside its operation.
 pub(crate) const STEP: &[&str] = &["label", "group"];
 
@@ -254,6 +256,24 @@ fn operation<'a>(cx: &'a Cx, name: &str, argument: Value<'a>, group: bool) -> Op
                 cx.identifier(&task, "a task")
                     .then(|| Op::Switch(SwitchTarget::Task(task.into_inner())))?
             }
+        }
+        "wait" => {
+            let table = Table::new(cx, argument, &what, &WAIT)?;
+            let mut given = WAIT.into_iter().filter(|key| table.get(key).is_some());
+            let (Some(key), None) = (given.next(), given.next()) else {
+                cx.error(
+                    Code::StepShape,
+                    span,
+                    "`wait` names one step of another CPU",
+                    "",
+                    "write `wait = { begun = LABEL }` or `wait = { done = LABEL }`",
+                );
+                return None;
+            };
+            let step = table.require_string(key)?;
+            let span = step.span();
+            let (step, begun) = (step.into_inner(), key == "begun");
+            return Some((Op::Wait { step, begun }, span));
         }
         "refresh" => {
             let table = Table::new(cx, argument, &what, &["event", "n"])?;

@@ -11,13 +11,13 @@ use crate::{
     walk::{Cx, Span, Table, Value},
 };
 
-pub(crate) const INJECT: &[&str] = &["pmi", "late", "external", "at"];
+pub(crate) const INJECT: &[&str] = &["pmi", "late", "external", "preempt", "at"];
 pub(crate) const EXACT: &[&str] = &["cpu", "ordinal", "rip"];
 pub(crate) const POINT: &[&str] = &[
     "exact", "code", "before", "after", "hit", "step", "row", "cpu",
 ];
 
-/// The one of `pmi`, `late` and `external` that a table has.
+/// The one of `pmi`, `late`, `external` and `preempt` that a table has.
 pub(crate) fn nmi_source(table: &Table<'_>) -> Option<(NmiSource, Span)> {
     let cx = table.cx;
     let mut given = NmiSource::NAMES
@@ -27,12 +27,17 @@ pub(crate) fn nmi_source(table: &Table<'_>) -> Option<(NmiSource, Span)> {
         cx.error(
             Code::NmiSource,
             table.span.clone(),
-            "an NMI has exactly one source",
+            "what comes in between has exactly one source",
             "",
-            "give one of `pmi = ID`, `late = ID` or `external = ID`",
+            "give one of `pmi = ID`, `late = ID`, `external = ID` or `preempt = CPU`",
         );
         return None;
     };
+    if name == "preempt" {
+        let cpu = cx.number(value, "`preempt`", (0, limits::CPUS as u64 - 1))?;
+        let source = NmiSource::Preempt(u32::try_from(cpu).ok()?);
+        return Some((source, value.span()));
+    }
     let event = cx.string(value, &format!("`{name}`"))?;
     let span = event.span();
     let event = event.into_inner();

@@ -77,6 +77,13 @@ pub enum Op {
     Offline,
     /// It takes events again (`abi::syscall::ONLINE`).
     Online,
+    /// Waits until a step of another CPU has begun or is done.
+    Wait {
+        /// Label of the step.
+        step: String,
+        /// Until it has begun; otherwise until it is done.
+        begun: bool,
+    },
     /// A timer tick on this CPU.
     Tick,
     /// The guest's clock advances.
@@ -94,7 +101,7 @@ pub enum Op {
 
 impl Op {
     /// The keys of steps.
-    pub const NAMES: [&'static str; 22] = [
+    pub const NAMES: [&'static str; 23] = [
         "open",
         "close",
         "enable",
@@ -112,6 +119,7 @@ impl Op {
         "exec",
         "offline",
         "online",
+        "wait",
         "tick",
         "advance",
         "mmap",
@@ -140,6 +148,7 @@ impl Op {
             Self::Exec => "exec",
             Self::Offline => "offline",
             Self::Online => "online",
+            Self::Wait { .. } => "wait",
             Self::Tick => "tick",
             Self::Advance { .. } => "advance",
             Self::Mmap(_) => "mmap",
@@ -171,6 +180,7 @@ impl Op {
             | Self::Exec
             | Self::Offline
             | Self::Online
+            | Self::Wait { .. }
             | Self::Tick
             | Self::Advance { .. }
             | Self::Exit => None,
@@ -180,7 +190,10 @@ impl Op {
     /// Does the CPU enter the kernel for it? Such a step can be swept.
     #[must_use]
     pub const fn enters_kernel(&self) -> bool {
-        !matches!(self, Self::Work(_) | Self::Advance { .. })
+        !matches!(
+            self,
+            Self::Work(_) | Self::Wait { .. } | Self::Advance { .. }
+        )
     }
 }
 

@@ -2,6 +2,7 @@
 //! A scenario as its file describes it.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use crate::{Event, Expect, Op, Point, Program, Step, SwitchTarget, TaskTarget, walk::Span};
 
@@ -24,7 +25,7 @@ pub mod limits {
     pub const PERIOD: u64 = 0x7fff_ffff;
 }
 
-/// Where an NMI comes from (contract.md section 2).
+/// What comes in between: where an NMI comes from (contract.md section 2), or another CPU.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum NmiSource {
     /// Overflow of this injector at the boundary.
@@ -33,11 +34,13 @@ pub enum NmiSource {
     Late(String),
     /// Not the PMU; the reader is the probe on this event.
     External(String),
+    /// No NMI: this CPU runs instead, until it waits or ends.
+    Preempt(u32),
 }
 
 impl NmiSource {
     /// The keys in files.
-    pub const NAMES: [&'static str; 3] = ["pmi", "late", "external"];
+    pub const NAMES: [&'static str; 4] = ["pmi", "late", "external", "preempt"];
 
     /// The key of this source.
     #[must_use]
@@ -46,14 +49,27 @@ impl NmiSource {
             Self::Pmi(_) => "pmi",
             Self::Late(_) => "late",
             Self::External(_) => "external",
+            Self::Preempt(_) => "preempt",
         }
     }
 
-    /// The event it is about.
+    /// The event it is about; a preemption is about none.
     #[must_use]
-    pub fn event(&self) -> &str {
+    pub fn event(&self) -> Option<&str> {
         match self {
-            Self::Pmi(event) | Self::Late(event) | Self::External(event) => event,
+            Self::Pmi(event) | Self::Late(event) | Self::External(event) => Some(event),
+            Self::Preempt(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for NmiSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pmi(event) | Self::Late(event) | Self::External(event) => {
+                write!(f, "{} {event}", self.name())
+            }
+            Self::Preempt(cpu) => write!(f, "preempt by cpu {cpu}"),
         }
     }
 }

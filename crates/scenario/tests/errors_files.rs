@@ -855,7 +855,7 @@ source = "s"
             6 | reaches = []
               |           ^^
               |
-              = help: possible: `pmi`, `late` or `external`
+              = help: possible: `pmi`, `late`, `external` or `preempt`
 
             error[E0103]: `[[known]]` has no `source`
              --> known.toml:9:1
@@ -879,7 +879,7 @@ source = "s"
             14 | reaches = ["pim"]
                |            ^^^^^ did you mean `pmi`?
                |
-               = help: possible: `pmi`, `late` or `external`
+               = help: possible: `pmi`, `late`, `external` or `preempt`
 
             error[E0201]: unknown event `A`
               --> known.toml:19:11

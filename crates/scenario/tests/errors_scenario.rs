@@ -300,7 +300,7 @@ program = [ { opne = "A" }, { open = "C" } ]
             11 | program = [ { opne = "A" }, { open = "C" } ]
                |               ^^^^ did you mean `open`?
                |
-               = help: possible: `open`, `close`, `enable`, `disable`, `reset`, `refresh`, `period`, `pause`, `read`, `user_read`, `work`, `switch`, `fork`, `exit_task`, `exec`, `offline`, `online`, `tick`, `advance`, `mmap`, `probe`, `exit`, `label` or `group`
+               = help: possible: `open`, `close`, `enable`, `disable`, `reset`, `refresh`, `period`, `pause`, `read`, `user_read`, `work`, `switch`, `fork`, `exit_task`, `exec`, `offline`, `online`, `wait`, `tick`, `advance`, `mmap`, `probe`, `exit`, `label` and 1 more
 
             error[E0201]: unknown event `C`
               --> a.toml:11:38
@@ -806,7 +806,7 @@ program = [
             11 |   { label = "x" },
                |   ^^^^^^^^^^^^^^^
                |
-               = help: possible: `open`, `close`, `enable`, `disable`, `reset`, `refresh`, `period`, `pause`, `read`, `user_read`, `work`, `switch`, `fork`, `exit_task`, `exec`, `offline`, `online`, `tick`, `advance`, `mmap`, `probe` or `exit`
+               = help: possible: `open`, `close`, `enable`, `disable`, `reset`, `refresh`, `period`, `pause`, `read`, `user_read`, `work`, `switch`, `fork`, `exit_task`, `exec`, `offline`, `online`, `wait`, `tick`, `advance`, `mmap`, `probe` or `exit`
 
             error[E0206]: `read` has no group form
               --> a.toml:12:25
@@ -1159,13 +1159,13 @@ step = "target"
 source = { pmi = "L", late = "L" }
 "#,
         &expect![[r#"
-            error[E0208]: an NMI has exactly one source
+            error[E0208]: what comes in between has exactly one source
               --> a.toml:18:10
                |
             18 | source = { pmi = "L", late = "L" }
                |          ^^^^^^^^^^^^^^^^^^^^^^^^^
                |
-               = help: give one of `pmi = ID`, `late = ID` or `external = ID`
+               = help: give one of `pmi = ID`, `late = ID`, `external = ID` or `preempt = CPU`
         "#]],
     );
 }
@@ -1294,13 +1294,13 @@ at = { before = "write A.count", row = "init_dup_mastr", cpu = 3 }
             21 | at = { exact = { cpu = 1, ordinal = 5 }, hit = 2 }
                |                                                ^
 
-            error[E0208]: an NMI has exactly one source
+            error[E0208]: what comes in between has exactly one source
               --> a.toml:22:1
                |
             22 | [[inject]]
                | ^^^^^^^^^^
                |
-               = help: give one of `pmi = ID`, `late = ID` or `external = ID`
+               = help: give one of `pmi = ID`, `late = ID`, `external = ID` or `preempt = CPU`
 
             error[E0110]: `y` is not an offset
               --> a.toml:23:15

@@ -266,7 +266,7 @@ fn injections() {
     );
     assert_eq!(points[1].step(), Some("target"));
     let source = &scenario.inject[1].source;
-    assert_eq!((source.name(), source.event()), ("external", "A"));
+    assert_eq!((source.name(), source.event()), ("external", Some("A")));
 }
 
 #[test]

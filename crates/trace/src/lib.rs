@@ -51,6 +51,8 @@ pub enum Kind {
     External,
     /// The timer interrupt.
     Tick,
+    /// Another CPU runs instead of this one.
+    Preempt(usize),
 }
 
 /// A decision with its points. The exact one always exists.

@@ -133,10 +133,7 @@ fn decision(rest: &str) -> Result<Decision, String> {
     let (cpu, kind) = what
         .split_once(' ')
         .ok_or("a decision begins with its CPU and kind: `cpu0 pmi L`")?;
-    let cpu = cpu
-        .strip_prefix("cpu")
-        .and_then(|n| n.parse().ok())
-        .ok_or_else(|| format!("`{cpu}` is not a CPU; write `cpu0`"))?;
+    let cpu = cpu_number(cpu)?;
     let words: Vec<&str> = kind.split(' ').collect();
     let kind = match words[..] {
         ["pmi", event] => Kind::Pmi(event.to_owned()),
@@ -148,7 +145,12 @@ fn decision(rest: &str) -> Result<Decision, String> {
         },
         ["nmi"] => Kind::External,
         ["tick"] => Kind::Tick,
-        _ => return Err(format!("`{kind}`: a decision is pmi, late, nmi or tick")),
+        ["run", other] => Kind::Preempt(cpu_number(other)?),
+        _ => {
+            return Err(format!(
+                "`{kind}`: a decision is pmi, late, nmi, tick or run"
+            ));
+        }
     };
     let (ordinal, rip) = exact
         .strip_prefix("ordinal=")
@@ -164,6 +166,12 @@ fn decision(rest: &str) -> Result<Decision, String> {
         ordinal,
         rip,
     })
+}
+
+fn cpu_number(word: &str) -> Result<usize, String> {
+    word.strip_prefix("cpu")
+        .and_then(|n| n.parse().ok())
+        .ok_or_else(|| format!("`{word}` is not a CPU; write `cpu0`"))
 }
 
 fn verdict(rest: &str) -> Result<Verdict, String> {
@@ -262,7 +270,7 @@ mod tests {
         );
         assert_eq!(
             check(&text.replace("cpu0 pmi L", "cpu0 pmi")),
-            "t:13: `pmi`: a decision is pmi, late, nmi or tick"
+            "t:13: `pmi`: a decision is pmi, late, nmi, tick or run"
         );
         assert_eq!(
             check(&(text + "more\n")),

@@ -54,6 +54,7 @@ impl fmt::Display for Kind {
             Self::Late { event, occurs_at } => write!(f, "late {event} from {occurs_at}"),
             Self::External => f.write_str("nmi"),
             Self::Tick => f.write_str("tick"),
+            Self::Preempt(to) => write!(f, "run cpu{to}"),
         }
     }
 }

@@ -17,7 +17,6 @@ fn stack_step(i: &Instruction) -> i32 {
 pub(super) fn select(i: &Instruction, op: &mut Op) -> Option<Handler> {
     Some(match i.mnemonic() {
         N::Nop
-        | N::Pause
         | N::Endbr64
         | N::Endbr32
         | N::Rdsspd
@@ -139,6 +138,7 @@ pub(super) fn select(i: &Instruction, op: &mut Op) -> Option<Handler> {
         N::Rdtsc => ask(op, request::RDTSC, misc::rdtsc),
         N::Rdtscp => ask(op, request::RDTSCP, misc::rdtsc),
         N::Cpuid => ask(op, request::CPUID, misc::bus),
+        N::Pause => ask(op, request::PAUSE, misc::bus),
         N::Vmcall => ask(op, request::VMCALL, misc::bus),
         N::In => port(i, op, 0, 1, request::IN),
         N::Out => port(i, op, 1, 0, request::OUT),

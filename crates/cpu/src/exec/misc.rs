@@ -9,7 +9,7 @@ use crate::op::{Flow, Op, Outcome};
 use crate::{Cpu, Memory, Perm, Shadow};
 use abi::totals::HwEvent;
 
-/// NOP, PAUSE, ENDBR64, RDSSP (without shadow stacks), fences, prefetches: nothing that this core
+/// NOP, ENDBR64, RDSSP (without shadow stacks), fences, prefetches: nothing that this core
 /// could show.
 pub(crate) fn nop(_: &mut Cpu, _: &mut Memory, _: &Op) -> Outcome {
     Ok(Flow::Next)

@@ -100,7 +100,9 @@ pub(crate) fn run(data: &[u8]) {
                     assert!(!stop.to_string().is_empty());
                     break;
                 }
-                Step::Retired | Step::RingChanged | Step::Bus => assert_eq!(now, retired + 1),
+                Step::Retired | Step::RingChanged | Step::Bus | Step::Paused => {
+                    assert_eq!(now, retired + 1)
+                }
                 Step::Iterated | Step::Exception { .. } => assert_eq!(now, retired),
                 Step::Halted => m.cpu.halted = false,
                 Step::Watch => panic!("no watch point was set"),

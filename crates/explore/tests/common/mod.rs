@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use explore::{
-    KnownFindings, Plan, Prepared, Progress, Verdict, execute, injections, judge_run, judge_sweep,
+    KnownFindings, Prepared, Progress, Verdict, execute, injections, judge_run, judge_sweep,
     prepare, sweep,
 };
 use machine::Schedule;
@@ -122,15 +122,14 @@ impl Shipped {
 
     pub(crate) fn sweep(&self, scheduler: &str, jobs: usize) -> explore::Sweep {
         let prepared = self.prepare(scheduler);
-        let (step, source) = prepared.sweep.expect("the scenario has a sweep");
-        let plan = Plan { step, source, jobs };
+        let plan = prepared.plan(jobs).expect("the scenario has a sweep");
         sweep(&prepared.setup, plan, &Progress::default()).unwrap()
     }
 
     /// The injections of the file.
     pub(crate) fn injected(&self, prepared: &Prepared) -> Schedule {
         let decisions = injections(&prepared.setup, &self.scenario).unwrap();
-        Schedule::new(decisions.into_iter().map(|(at, d)| (0, at, d)).collect())
+        Schedule::new(decisions)
     }
 
     /// Mismatches in words, and the reasons of known findings that were met.
@@ -150,7 +149,7 @@ impl Shipped {
                 .then(|| execute(&prepared.setup, self.injected(&prepared)).unwrap());
             let run = judge_run(expect, &baseline, injected.as_ref());
             verdict.mismatches.extend(run.mismatches);
-            verdict.vacuous |= injected.is_some_and(|run| run.sampled == 0);
+            verdict.vacuous |= injected.is_some_and(|run| !run.looked());
         }
         let mut words: Vec<String> = verdict.mismatches.iter().map(ToString::to_string).collect();
         if verdict.vacuous {

@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Running a function where a context lives: cross calls, context locks, `event_function_call`.
 //!
-//! One CPU for now: a call to this CPU is a call with interrupts off; one to another CPU warns and
-//! fails with -ENXIO.
+//! A cross call is the kernel's `smp_call_function_single` with wait: the caller puts a descriptor
+//! on its own stack into the other CPU's queue, sends an interrupt if the queue was empty, and spins
+//! with interrupts on, so that two CPUs may call each other.
 
+use core::hint::spin_loop;
 use core::ptr;
+use core::sync::atomic::{AtomicU32, Ordering};
+
+use abi::layout::CALL_FUNCTION_VECTOR;
 
 use crate::hw::Hardware;
 use crate::perf::Perf;
 use crate::types::{PerfCpuContext, PerfEvent, PerfEventContext, TASK_TOMBSTONE, Task};
 
-use super::errno::{ENXIO, ESRCH};
+use super::errno::{EAGAIN, ENXIO, ESRCH};
 
 /// What a cross call runs on the other CPU, with interrupts off.
 pub(crate) type RemoteF<H> = unsafe fn(&Perf<H>, *mut ()) -> i32;
@@ -19,6 +24,23 @@ pub(crate) type RemoteF<H> = unsafe fn(&Perf<H>, *mut ()) -> i32;
 /// not active.
 pub(crate) type EventF<H> =
     unsafe fn(&Perf<H>, *mut PerfEvent, *mut PerfCpuContext, *mut PerfEventContext, u64);
+
+/// `call_single_data_t`: a call on its way to another CPU.
+struct CallSingleData<H: Hardware> {
+    next: *mut Self,
+    func: RemoteF<H>,
+    info: *mut (),
+    ret: i32,
+    /// `CSD_FLAG_LOCK`: not done yet.
+    locked: AtomicU32,
+}
+
+/// `struct remote_function_call`.
+struct RemoteFunctionCall<H: Hardware> {
+    task: *mut Task,
+    func: RemoteF<H>,
+    info: *mut (),
+}
 
 /// `struct event_function_struct`.
 struct EventFunction<H: Hardware> {
@@ -29,10 +51,11 @@ struct EventFunction<H: Hardware> {
 
 impl<H: Hardware> Perf<H> {
     /// `smp_call_function_single`: runs `func` on `cpu` with interrupts off, and waits. Returns
-    /// what `func` returned, or -ENXIO.
+    /// what `func` returned, or -ENXIO for a CPU that does not exist.
     ///
     /// # Safety
-    /// `info` is what `func` expects.
+    /// `info` is what `func` expects; no ctx->lock is held, interrupts are on unless `cpu` is this
+    /// one.
     #[inline(never)]
     pub(crate) unsafe fn cpu_function_call(
         &self,
@@ -40,16 +63,83 @@ impl<H: Hardware> Perf<H> {
         func: RemoteF<H>,
         info: *mut (),
     ) -> i32 {
-        if cpu != self.hw.cpu() as i32 {
-            self.hw
-                .warn("cpu_function_call: calls to other CPUs are not there yet");
+        if cpu == self.hw.cpu() as i32 {
+            let flags = self.hw.irq_save();
+            // SAFETY: the caller's promise.
+            let ret = unsafe { func(self, info) };
+            self.hw.irq_restore(flags);
+            return ret;
+        }
+        if cpu as u32 >= self.cpus.read() {
             return -ENXIO;
         }
-        let flags = self.hw.irq_save();
-        // SAFETY: the caller's promise.
-        let ret = unsafe { func(self, info) };
-        self.hw.irq_restore(flags);
-        ret
+        let mut csd = CallSingleData {
+            next: ptr::null_mut(),
+            func,
+            info,
+            ret: 0,
+            locked: AtomicU32::new(1),
+        };
+        // SAFETY: the descriptor outlives the call, which ends by unlocking it.
+        unsafe { self.call_single_queue(cpu as usize, &raw mut csd) };
+        // csd_lock_wait
+        while csd.locked.load(Ordering::Acquire) != 0 {
+            spin_loop();
+        }
+        csd.ret
+    }
+
+    /// `generic_exec_single`: queues the call; whoever finds the queue empty sends the interrupt.
+    #[inline(never)]
+    unsafe fn call_single_queue(&self, cpu: usize, csd: *mut CallSingleData<H>) {
+        // SAFETY: per-CPU variables live as long as `self`; the descriptor is ours until queued.
+        unsafe {
+            let queue = &(*self.percpu[cpu].get()).call_queue;
+            // llist_add
+            let mut first = queue.load(Ordering::Relaxed);
+            loop {
+                (*csd).next = first.cast();
+                match queue.compare_exchange(first, csd.cast(), Ordering::SeqCst, Ordering::Relaxed)
+                {
+                    Ok(_) => break,
+                    Err(found) => first = found,
+                }
+            }
+            if first.is_null() {
+                self.hw.send_ipi(cpu, CALL_FUNCTION_VECTOR);
+            }
+        }
+    }
+
+    /// The cross-call interrupt (`flush_smp_call_function_queue`): runs what is queued for this CPU,
+    /// first come, first served.
+    ///
+    /// # Safety
+    /// Interrupts are off, no ctx->lock is held.
+    #[inline(never)]
+    pub unsafe fn call_function(&self) {
+        // SAFETY: whoever queued a descriptor waits until it is unlocked.
+        unsafe {
+            let queue = &(*self.this_cpu()).call_queue;
+            let mut newest = queue
+                .swap(ptr::null_mut(), Ordering::SeqCst)
+                .cast::<CallSingleData<H>>();
+            // llist_reverse_order
+            let mut oldest = ptr::null_mut::<CallSingleData<H>>();
+            while !newest.is_null() {
+                let next = (*newest).next;
+                (*newest).next = oldest;
+                oldest = newest;
+                newest = next;
+            }
+            while !oldest.is_null() {
+                // Unlocking gives it back to its caller.
+                let next = (*oldest).next;
+                (*oldest).ret = ((*oldest).func)(self, (*oldest).info);
+                (*oldest).locked.store(0, Ordering::Release);
+                oldest = next;
+            }
+        }
     }
 
     /// `task_curr`: does the task run anywhere?
@@ -77,12 +167,34 @@ impl<H: Hardware> Perf<H> {
         func: RemoteF<H>,
         info: *mut (),
     ) -> i32 {
-        // SAFETY: the caller's promise.
+        let mut call = RemoteFunctionCall { task, func, info };
+        let call = (&raw mut call).cast::<()>();
+        loop {
+            // SAFETY: the caller's promise.
+            let ret =
+                unsafe { self.cpu_function_call((*task).cpu.read(), Self::remote_function, call) };
+            // It has moved on: after it.
+            if ret != -EAGAIN {
+                return ret;
+            }
+        }
+    }
+
+    /// `remote_function`: on the CPU where the task was seen last.
+    #[inline(never)]
+    unsafe fn remote_function(&self, info: *mut ()) -> i32 {
+        // SAFETY: `info` comes from `task_function_call`; the core's rule.
         unsafe {
-            if !self.task_curr(task) {
+            let call = info.cast::<RemoteFunctionCall<H>>();
+            let task = (*call).task;
+            if (*task).cpu.read() != self.hw.cpu() as i32 {
+                return -EAGAIN;
+            }
+            // Between two tasks, or asleep: nobody runs it.
+            if !ptr::eq(task, self.current()) {
                 return -ESRCH;
             }
-            self.cpu_function_call((*task).cpu.read(), func, info)
+            ((*call).func)(self, (*call).info)
         }
     }
 
@@ -209,10 +321,8 @@ impl<H: Hardware> Perf<H> {
                 return;
             }
             loop {
-                match self.task_function_call(task, Self::event_function, info) {
-                    // Done, or on a CPU that cannot be called: it has warned.
-                    0 | ENXIO_NEGATED => return,
-                    _ => {}
+                if self.task_function_call(task, Self::event_function, info) == 0 {
+                    return;
                 }
                 let flags = self.ctx_lock_irq(ctx);
                 // A switch may have given the context to another task.
@@ -284,6 +394,3 @@ impl<H: Hardware> Perf<H> {
         }
     }
 }
-
-/// A pattern cannot negate.
-const ENXIO_NEGATED: i32 = -ENXIO;

@@ -10,7 +10,7 @@ use crate::types::{
     PerfCpuContext, PerfEvent, PerfEventContext, TASK_TOMBSTONE, attach, event_type, state,
 };
 
-use super::errno::{ENXIO, ESRCH};
+use super::errno::ESRCH;
 
 /// `DETACH_GROUP`: the event leaves its group as well.
 pub(crate) const DETACH_GROUP: u64 = 1;
@@ -109,10 +109,8 @@ impl<H: Hardware> Perf<H> {
                 return 0;
             }
             loop {
-                match self.task_function_call(task, Self::perf_install_in_context_here, info) {
-                    0 => return 0,
-                    ret if ret == -ENXIO => return ret,
-                    _ => {}
+                if self.task_function_call(task, Self::perf_install_in_context_here, info) == 0 {
+                    return 0;
                 }
                 let flags = self.ctx_lock_irq(ctx);
                 task = (*ctx).task;

@@ -2,8 +2,11 @@
 //! Work that an NMI leaves for the next moment with interrupts on (kernel/irq_work.c), and what
 //! events do there.
 
+use core::hint::spin_loop;
 use core::ptr;
 use core::sync::atomic::Ordering;
+
+use abi::layout::IRQ_WORK_VECTOR;
 
 use crate::hw::Hardware;
 use crate::perf::Perf;
@@ -16,14 +19,24 @@ impl<H: Hardware> Perf<H> {
     /// The core's rule. Called from NMI.
     #[inline(never)]
     pub(crate) unsafe fn irq_work_queue(&self, event: *mut PerfEvent) {
-        // SAFETY: the core's rule; the queue is this CPU's.
+        // SAFETY: the caller's promise.
+        unsafe { self.irq_work_queue_on(event, self.hw.cpu()) }
+    }
+
+    /// `irq_work_queue_on`: queues the event on a CPU, once.
+    ///
+    /// # Safety
+    /// As for [`Perf::irq_work_queue`].
+    #[inline(never)]
+    unsafe fn irq_work_queue_on(&self, event: *mut PerfEvent, cpu: usize) {
+        // SAFETY: the core's rule; the queue takes events from anywhere.
         unsafe {
             // irq_work_claim
             if (*event).pending_flags.swap(1, Ordering::SeqCst) != 0 {
                 return;
             }
             // llist_add
-            let list = &(*self.this_cpu()).irq_work_list;
+            let list = &(*self.percpu[cpu].get()).irq_work_list;
             let mut first = list.load(Ordering::Relaxed);
             loop {
                 (*event).pending_next.write(first);
@@ -33,7 +46,11 @@ impl<H: Hardware> Perf<H> {
                 }
             }
             if first.is_null() {
-                self.hw.raise_irq_work();
+                if cpu == self.hw.cpu() {
+                    self.hw.raise_irq_work();
+                } else {
+                    self.hw.send_ipi(cpu, IRQ_WORK_VECTOR);
+                }
             }
         }
     }
@@ -67,10 +84,11 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: the core's rule.
         unsafe {
             // The interrupt may be held back for as long as this system call lasts.
-            if (*event).pending_flags.load(Ordering::SeqCst) != 0 {
+            while (*event).pending_flags.load(Ordering::SeqCst) != 0 {
                 let flags = self.hw.irq_save();
                 self.irq_work();
                 self.hw.irq_restore(flags);
+                spin_loop();
             }
         }
     }
@@ -90,8 +108,8 @@ impl<H: Hardware> Perf<H> {
                 self.perf_event_disable_local(event);
                 return;
             }
-            self.hw
-                .warn("perf_pending_event: calls to other CPUs are not there yet");
+            // The event has moved on since its overflow.
+            self.irq_work_queue_on(event, cpu as usize);
         }
     }
 }

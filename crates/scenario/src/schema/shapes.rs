@@ -126,7 +126,7 @@ shapes! {
         nmis: Option<u32>,
     }
 
-    /// A fixed NMI; exactly one of `pmi`, `late` and `external`.
+    /// A fixed NMI or preemption; exactly one of `pmi`, `late`, `external` and `preempt`.
     struct InjectShape {
         /// Overflow of this injector at the boundary.
         pmi: Option<String>,
@@ -134,6 +134,9 @@ shapes! {
         late: Option<String>,
         /// An NMI from elsewhere; it reads this event, to which a `probe` step attached it.
         external: Option<String>,
+        /// No NMI: this CPU runs instead, until it waits or ends.
+        #[schemars(range(max = 3))]
+        preempt: Option<u32>,
         /// The boundary.
         at: PointShape,
     }
@@ -346,6 +349,8 @@ shapes! {
     struct OfflineStep { #[doc = "Always `{}`."] offline: NoArgument, #[doc = "A name for sweeps and points."] label: Option<String>, }
     /// This CPU takes events again.
     struct OnlineStep { #[doc = "Always `{}`."] online: NoArgument, #[doc = "A name for sweeps and points."] label: Option<String>, }
+    /// Wait until a step of another CPU has begun or is done.
+    struct WaitStep { #[doc = "The step."] wait: WaitShape, #[doc = "A name for sweeps and points."] label: Option<String>, }
     /// A timer tick on this CPU.
     struct TickStep { #[doc = "Always `{}`."] tick: NoArgument, #[doc = "A name for sweeps and points."] label: Option<String>, }
     /// The guest's clock advances.
@@ -471,6 +476,8 @@ words! {
         Late = "late",
         /// An NMI from elsewhere.
         External = "external",
+        /// Another CPU that runs in between.
+        Preempt = "preempt",
     }
 }
 
@@ -484,6 +491,18 @@ pub(super) enum SourceShape {
     Late(#[expect(dead_code, reason = "only the shape is used")] String),
     /// An NMI from elsewhere; it reads this event, to which a `probe` step attached it.
     External(#[expect(dead_code, reason = "only the shape is used")] String),
+    /// No NMI: this CPU runs instead, until it waits or ends.
+    Preempt(#[expect(dead_code, reason = "only the shape is used")] u32),
+}
+
+/// A step of another CPU, by its label.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum WaitShape {
+    /// It has begun.
+    Begun(#[expect(dead_code, reason = "only the shape is used")] String),
+    /// It is done.
+    Done(#[expect(dead_code, reason = "only the shape is used")] String),
 }
 
 macro_rules! either {
@@ -509,7 +528,7 @@ either! {
         Reset(ResetStep), Refresh(RefreshStep), Period(PeriodStep), Pause(PauseStep),
         Read(ReadStep), UserRead(UserReadStep), Work(WorkStep), Switch(SwitchStep),
         Fork(ForkStep), ExitTask(ExitTaskStep), Exec(ExecStep), Offline(OfflineStep),
-        Online(OnlineStep), Tick(TickStep), Advance(AdvanceStep), Mmap(MmapStep),
+        Online(OnlineStep), Wait(WaitStep), Tick(TickStep), Advance(AdvanceStep), Mmap(MmapStep),
         Probe(ProbeStep), Exit(ExitStep),
     }
     /// A version's name, or a switch.
