@@ -115,6 +115,24 @@ fn a_trace_of_another_image_is_found_again_by_its_semantic_points() {
     let replay = run(&["replay", &path]);
     let out = &replay.succeeds().out;
     assert!(out.contains("found again in another guest image"), "{out}");
+
+    // Its points are renewed on demand only, and are then those it was made with.
+    let report = run(&["trace", "reanchor", &path]);
+    assert!(report.succeeds().out.contains("would be renewed"));
+    assert_ne!(&fs::read_to_string(&path).unwrap(), good);
+    run(&["trace", "reanchor", "--write", &path]).succeeds();
+    assert_eq!(&fs::read_to_string(&path).unwrap(), good);
+    let report = run(&["trace", "reanchor", "--write", &path]);
+    assert!(report.succeeds().out.contains("up to date"));
+
+    // Another cause is refused, and nothing is written.
+    let other = fs::read_to_string(&path).unwrap();
+    let other = other
+        .replace("end count", "end monotony")
+        .replace(image, "image 00");
+    fs::write(&path, &other).unwrap();
+    run(&["trace", "reanchor", "--write", &path]).fails(5, &[]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), other);
 }
 
 #[test]

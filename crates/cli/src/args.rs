@@ -81,6 +81,9 @@ pub(crate) enum Command {
     #[command(after_help = "Example:
   pmusim replay target/pmusim/p4-init-dup-master.v10.w1.trace")]
     Replay(ReplayArgs),
+    /// What is done to traces as files.
+    #[command(subcommand)]
+    Trace(TraceCommand),
     /// Validate scenario, machine, scheduler, known-findings and trace files; runs nothing.
     #[command(after_help = "Examples:
   pmusim check sim-configs
@@ -177,6 +180,24 @@ pub(crate) struct ReplayArgs {
     /// The trace, or `-` for standard input.
     #[arg(value_name = "TRACE")]
     pub(crate) trace: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TraceCommand {
+    /// Find the points of traces again in this guest image; refused where the cause changed.
+    #[command(after_help = "Example:
+  pmusim trace reanchor --write traces/p4-init-dup-master.v10.trace")]
+    Reanchor(ReanchorArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReanchorArgs {
+    /// The traces.
+    #[arg(required = true, value_name = "TRACE")]
+    pub(crate) traces: Vec<PathBuf>,
+    /// Write the files; otherwise only say what would change.
+    #[arg(long)]
+    pub(crate) write: bool,
 }
 
 #[derive(Debug, Args)]

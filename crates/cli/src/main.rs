@@ -19,6 +19,7 @@ mod interrupt;
 mod list;
 mod prepared;
 mod progress;
+mod reanchor;
 mod reference;
 mod replay;
 mod run;
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&context, args),
         Command::Sweep(args) => sweep::run(&context, args),
         Command::Replay(args) => replay::run(&context, args),
+        Command::Trace(command) => reanchor::run(&context, command),
         Command::Check(args) => check::run(&context, args),
         Command::List(args) => list::run(&context, args),
         Command::Explain(args) => reference::explain(&context, args),

@@ -2,7 +2,10 @@
 //! Writing a trace: a run, its decisions with all their points, and what it showed.
 
 use check::cause::{Cause, row_on_stack};
-use machine::{Decision, Entry, Observer, Ordinal, Schedule, SetupError, Until, View, access_word};
+use machine::{
+    Decision, Entry, ObjectAccess, Observer, Ordinal, Schedule, SetupError, Until, View,
+    access_word,
+};
 use scenario::{Scenario, Scheduler};
 use trace::{Inline, Kind, Trace, Verdict};
 
@@ -142,7 +145,8 @@ fn verdict(cause: &Cause) -> Verdict {
     }
 }
 
-/// The first access to a named object at or after the boundary, as a semantic point.
+/// The nearest access to a named object as a semantic point: the one right before the boundary, if
+/// the boundary follows it at once, otherwise the first one from the boundary on.
 fn semantic_point(
     baseline: &Execution,
     scenario: &Scenario,
@@ -154,24 +158,31 @@ fn semantic_point(
         .kernel
         .iter()
         .position(|range| range.is_some_and(|(first, last)| (first..=last).contains(&at)))?;
-    let (first, _) = log.kernel[step]?;
-    let accesses = &log.base;
-    let next = accesses.partition_point(|a| a.ordinal < at);
-    let target = accesses.get(next)?;
-    let hit = accesses[..=next]
-        .iter()
-        .filter(|a| {
-            a.ordinal >= first
-                && (a.kind, a.object, a.offset) == (target.kind, target.object, target.offset)
-        })
-        .count();
     let label = scenario
         .programs
         .get(cpu)
-        .and_then(|program| program.steps.get(step)?.label.clone())
-        .map_or_else(String::new, |label| format!(" in {label}"));
+        .and_then(|program| program.steps.get(step)?.label.clone());
+    let first = match label {
+        Some(_) => log.kernel[step]?.0,
+        None => 0,
+    };
+    let accesses = &log.base;
+    let next = accesses.partition_point(|a| a.ordinal < at);
+    let follows = |i: usize| accesses.get(i).is_some_and(|a| a.ordinal + 1 == at);
+    let exact = accesses.get(next).is_some_and(|a| a.ordinal == at);
+    let (side, position) = match next.checked_sub(1) {
+        Some(last) if !exact && follows(last) => ("after", last),
+        _ => ("before", next),
+    };
+    let target = accesses.get(position)?;
+    let same = |a: &&ObjectAccess| {
+        a.ordinal >= first
+            && (a.kind, a.object, a.offset) == (target.kind, target.object, target.offset)
+    };
+    let hit = accesses[..=position].iter().filter(same).count();
+    let label = label.map_or_else(String::new, |label| format!(" in {label}"));
     Some(format!(
-        "before {} {}.{} hit {hit}{label}",
+        "{side} {} {}.{} hit {hit}{label}",
         access_word(target.kind),
         baseline.objects.get(target.object).name,
         baseline.objects.field_name(target.offset)

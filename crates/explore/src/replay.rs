@@ -11,7 +11,7 @@ use trace::{Inline, Kind, Trace, Verdict};
 
 use crate::execute::{Execution, execute};
 use crate::prepare::{PrepareError, prepare};
-use crate::record::{hex, verdicts};
+use crate::record::{Files, hex, record, verdicts};
 use crate::resolve::resolve;
 use crate::setup::Setup;
 
@@ -26,6 +26,8 @@ pub struct Replay {
     pub run: Execution,
     /// Findings of this run that the run without decisions lacks.
     pub verdicts: Vec<Verdict>,
+    /// The trace as this image would record it.
+    pub renewed: Trace,
 }
 
 impl Replay {
@@ -123,7 +125,7 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
         anchored.push(decision);
     }
     let baseline = execute(&prepared.setup, Schedule::empty())?;
-    let run = execute(&prepared.setup, Schedule::new(decisions))?;
+    let run = execute(&prepared.setup, Schedule::new(decisions.clone()))?;
     let verdicts = verdicts(&prepared.setup, &baseline, &run, &anchored)?;
     let mut differences = Vec::new();
     if verdicts != trace.verdicts {
@@ -141,6 +143,16 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
             words(&verdicts)
         ));
     }
+    let files = Files {
+        scenario: (&trace.scenario.text, &trace.scenario.name),
+        machine: (&trace.machine.text, &trace.machine.name),
+        scheduler: &scheduler,
+    };
+    let renewed = if same_image {
+        trace.clone()
+    } else {
+        record(&prepared, &scenario, files, &decisions)?
+    };
     let digest = run.digest.to_string();
     if same_image && digest != trace.digest {
         differences.push(format!(
@@ -153,6 +165,7 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
         differences,
         run,
         verdicts,
+        renewed,
     })
 }
 
