@@ -139,7 +139,7 @@ pub struct Cpu {
     pub cr3: u64,
     /// CR4.
     pub cr4: u64,
-    /// DR0 to DR3, DR6 and DR7 at their numbers.
+    /// DR0 to DR3, DR6 and DR7 at their numbers. Only MOV may enable a breakpoint.
     pub dr: [u64; 8],
     /// `IA32_EFER`.
     pub efer: u64,
@@ -172,7 +172,7 @@ pub struct Cpu {
     /// In HLT. [`crate::deliver`] clears it; so may the host.
     pub halted: bool,
     pub(crate) shadow: Shadow,
-    /// A single-step trap is due before the next instruction.
+    /// A debug trap is due before the next instruction; DR6 tells why.
     pub(crate) debug_trap: bool,
     /// What this model has; the same in all cores that share a decode cache.
     pub features: Features,
@@ -330,7 +330,7 @@ impl Cpu {
         self.update_attention();
     }
 
-    /// A single-step trap is delivered before the next instruction and before any NMI.
+    /// A debug trap is delivered before the next instruction and before any NMI.
     #[must_use]
     pub const fn debug_trap_pending(&self) -> bool {
         self.debug_trap
@@ -343,6 +343,7 @@ impl Cpu {
     pub(crate) const fn update_attention(&mut self) {
         let due = self.halted
             || self.debug_trap
+            || self.has_breakpoints()
             || !matches!(self.shadow, Shadow::None)
             || self.system_flags & (flags::TF | flags::RF) != 0;
         if due {
@@ -370,6 +371,17 @@ impl Cpu {
     #[inline(always)]
     pub(crate) fn count(&mut self, event: HwEvent) {
         self.row.count(&mut self.totals, event);
+    }
+
+    /// Loads counted in this ring.
+    #[inline(always)]
+    pub(crate) fn loads(&self) -> u64 {
+        self.totals.get(self.row.ring(), HwEvent::Loads)
+    }
+
+    /// Takes back to `loads` what an instruction counted that does not retire.
+    pub(crate) fn set_loads(&mut self, loads: u64) {
+        self.totals.0[self.row.ring() as usize][HwEvent::Loads as usize] = loads;
     }
 
     #[cold]

@@ -2,6 +2,7 @@
 //! Exceptions, interrupts and NMIs through the IDT (SDM vol. 3A, ch. 6).
 
 use crate::cpu::{Fault, RSP, canonical};
+use crate::debug::GD;
 use crate::flags;
 use crate::op::Raised;
 use crate::segment::{Descriptor, GP, NP, SS, Segment, TS};
@@ -280,6 +281,9 @@ fn vector_through_idt(cpu: &mut Cpu, mem: &mut Memory, source: Source) -> Result
         cpu.set_cpl(cpl);
     }
     cpu.system_flags &= !(flags::TF | flags::NT | flags::RF);
+    if vector == 1 && source == Source::Exception {
+        cpu.dr[7] &= !GD;
+    }
     if gate.kind() == 14 {
         cpu.system_flags &= !flags::IF;
     }

@@ -19,6 +19,7 @@ mod access;
 mod bus;
 mod cache;
 mod cpu;
+mod debug;
 mod decode;
 mod event;
 mod exec;

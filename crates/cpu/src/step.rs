@@ -5,6 +5,7 @@
 use crate::bus::Bus;
 use crate::cache::DecodeCache;
 use crate::cpu::{Cpu, EFER_LONG, EFER_NXE, EFER_SCE, Fault, RAX, RBX, RCX, RDX, canonical};
+use crate::debug::BS;
 use crate::event::{Source, enter, try_enter};
 use crate::exec::thread::{BRANCH, CHAIN_MAX, FIELD, LOAD, STORE};
 use crate::flags;
@@ -22,7 +23,7 @@ pub enum Step {
     /// One iteration of a REP string instruction, with more to come.
     Iterated,
     /// The instruction raised an exception (nothing of it retired), and its handler was entered;
-    /// or a single-step trap was due and its handler was entered.
+    /// or a debug trap was due and its handler was entered.
     Exception {
         /// Its vector.
         vector: u8,
@@ -182,11 +183,16 @@ fn step_slow<B: Bus>(
                 code: 0,
                 cr2: cpu.cr2,
             };
-            cpu.dr[6] |= 1 << 14;
             return raise(cpu, mem, Source::Exception);
         }
         if cpu.halted {
             return Step::Halted;
+        }
+        let hit = cpu.instruction_breakpoints();
+        if hit != 0 {
+            cpu.dr[6] |= hit;
+            let _raised = cpu.raise(1, 0);
+            return raise(cpu, mem, Source::Exception);
         }
     }
     let index = match cache.look_up(mem, cpu.rip, cpu.user()) {
@@ -211,8 +217,13 @@ fn step_slow<B: Bus>(
         cpu.system_flags &= !flags::RF;
         cpu.shadow = Shadow::None;
         cpu.debug_trap = false;
+        if cpu.has_breakpoints() {
+            cpu.watch_data_breakpoints(mem);
+        }
     }
+    let breaks = attention && cpu.has_breakpoints();
     let outcome = (op.run)(cpu, mem, &op);
+    let hit = if breaks { cpu.data_breakpoints(mem) } else { 0 };
     let step = finish(cpu, mem, bus, &op, index, outcome);
     if attention {
         match step {
@@ -225,10 +236,20 @@ fn step_slow<B: Bus>(
                 // TF masked (SYSCALL); a trap behind MOV SS is lost.
                 let entered = step == Step::RingChanged && cpu.system_flags & flags::TF == 0;
                 let software = matches!(outcome, Ok(Flow::Interrupt));
-                cpu.debug_trap = before.0 & flags::TF != 0
+                let single = before.0 & flags::TF != 0
                     && cpu.shadow != Shadow::MovSs
                     && !software
                     && (!entered || op_leaves_ring(&op));
+                if single {
+                    cpu.dr[6] |= BS;
+                }
+                cpu.dr[6] |= hit;
+                // That of a data breakpoint behind MOV SS is still due.
+                cpu.debug_trap = single || hit != 0 || before.2;
+                if step == Step::Iterated {
+                    // RF holds for the whole instruction.
+                    cpu.system_flags |= before.0 & flags::RF;
+                }
             }
         }
         cpu.update_attention();

@@ -136,16 +136,20 @@ pub(crate) fn jcxz<W: Word>(cpu: &mut Cpu, _: &mut Memory, op: &Op) -> Outcome {
 
 /// RETF within the ring: pops RIP and CS.
 pub(crate) fn retf(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
-    let saved = cpu.regs[RSP];
+    let (saved, segment) = (cpu.regs[RSP], cpu.seg.cs);
     let result = (|| {
         let rip = pop::<u64>(cpu, mem)?;
         let selector = pop::<u64>(cpu, mem)? as u16;
-        super::iret::load_code_segment(cpu, mem, selector, true)?;
+        let there = super::iret::load_code_segment(cpu, mem, selector, true)?;
+        if there.is_none() {
+            return Ok(Flow::Unimplemented);
+        }
         cpu.jump(rip, 0)
     })();
-    if let Err(raised) = result {
+    if !matches!(result, Ok(Flow::Jump(_))) {
         cpu.regs[RSP] = saved;
-        return Err(raised);
+        cpu.seg.cs = segment;
+        return result;
     }
     cpu.regs[RSP] = cpu.regs[RSP].wrapping_add(u64::from(op.imm as u32));
     cpu.count(HwEvent::Loads);

@@ -15,8 +15,6 @@ const CR0_FIXED: u64 = 0x8000_0011;
 const CR0_ALLOWED: u64 = 0xe005_003f;
 /// CR4.PAE: needed in long mode.
 const CR4_NEEDED: u64 = 1 << 5;
-/// DR7: any breakpoint enabled.
-const DR7_ENABLES: u64 = 0xff;
 
 /// MOV r64, CRn (`aux`).
 pub(crate) fn read_control(cpu: &mut Cpu, _: &mut Memory, op: &Op) -> Outcome {
@@ -83,41 +81,17 @@ pub(crate) fn smsw<P: Place, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) 
 
 /// MOV r64, DRn (`aux`); 4 and 5 are aliases of 6 and 7.
 pub(crate) fn read_debug(cpu: &mut Cpu, _: &mut Memory, op: &Op) -> Outcome {
-    if cpu.cpl() != 0 {
-        return Err(cpu.gp());
-    }
-    let n = usize::from(op.aux & 7);
-    let v = cpu.dr[if n == 4 || n == 5 { n + 2 } else { n }];
+    let n = cpu.debug_register(usize::from(op.aux & 7))?;
+    let v = cpu.dr[n];
     v.set_reg(&mut cpu.regs, op.dst);
     Ok(Flow::Next)
 }
 
-/// MOV DRn (`aux`), r64. Enabling a breakpoint is not implemented and stops the run.
+/// MOV DRn (`aux`), r64.
 pub(crate) fn write_debug(cpu: &mut Cpu, _: &mut Memory, op: &Op) -> Outcome {
-    if cpu.cpl() != 0 {
-        return Err(cpu.gp());
-    }
+    let n = cpu.debug_register(usize::from(op.aux & 7))?;
     let v = u64::reg(&cpu.regs, op.src);
-    let n = usize::from(op.aux & 7);
-    match n {
-        4 | 6 => {
-            if v >> 32 != 0 {
-                return Err(cpu.gp());
-            }
-            cpu.dr[6] = v & 0xe00f | 0xffff_0ff0;
-        }
-        5 | 7 => {
-            if v >> 32 != 0 {
-                return Err(cpu.gp());
-            }
-            if v & DR7_ENABLES != 0 {
-                return Ok(Flow::Unimplemented);
-            }
-            cpu.dr[7] = v & 0xffff_2bff | 0x400;
-        }
-        _ => cpu.dr[n] = v,
-    }
-    Ok(Flow::Next)
+    cpu.set_debug_register(n, v)
 }
 
 /// INVLPG, WBINVD and INVD: privileged, no effect here.

@@ -64,12 +64,14 @@ pub(crate) fn swapgs(cpu: &mut Cpu, _: &mut Memory, _: &Op) -> Outcome {
 }
 
 /// Checks a code segment selector for a return and loads it. `same`: the ring may not change.
+/// Nothing: it is right, and leads to what this core has not: compatibility mode, or another ring
+/// by RETF.
 pub(crate) fn load_code_segment(
     cpu: &mut Cpu,
     mem: &Memory,
     selector: u16,
     same: bool,
-) -> Result<Segment, Raised> {
+) -> Result<Option<Segment>, Raised> {
     let code = u32::from(selector & !3);
     let rpl = (selector & 3) as u8;
     if code == 0 {
@@ -81,18 +83,20 @@ pub(crate) fn load_code_segment(
     } else {
         d.dpl() == rpl
     };
-    // Compatibility mode does not exist here: a code segment that is not 64-bit is refused.
-    if !d.is_code() || !d.long() || rpl < cpu.cpl() || (same && rpl != cpu.cpl()) || !dpl_right {
+    if !d.is_code() || rpl < cpu.cpl() || !dpl_right {
         return Err(cpu.raise(GP, code));
     }
     if !d.present() {
         return Err(cpu.raise(NP, code));
     }
+    if !d.long() || (same && rpl != cpu.cpl()) {
+        return Ok(None);
+    }
     let segment = Segment { selector, dpl: rpl };
     if same {
         cpu.seg.cs = segment;
     }
-    Ok(segment)
+    Ok(Some(segment))
 }
 
 fn return_stack_segment(
@@ -122,7 +126,7 @@ fn return_stack_segment(
 
 /// IRETQ. It unblocks NMIs even if it faults.
 pub(crate) fn iretq(cpu: &mut Cpu, mem: &mut Memory, _: &Op) -> Outcome {
-    cpu.nmi_blocked = false;
+    let blocked = std::mem::replace(&mut cpu.nmi_blocked, false);
     if cpu.system_flags & flags::NT != 0 {
         return Err(cpu.gp());
     }
@@ -132,7 +136,10 @@ pub(crate) fn iretq(cpu: &mut Cpu, mem: &mut Memory, _: &Op) -> Outcome {
         *slot = load::<u64>(cpu, mem, rsp.wrapping_add(8 * i), STACK)?;
     }
     let [rip, cs, rflags, new_rsp, ss] = frame;
-    let cs = load_code_segment(cpu, mem, cs as u16, false)?;
+    let Some(cs) = load_code_segment(cpu, mem, cs as u16, false)? else {
+        cpu.nmi_blocked = blocked;
+        return Ok(Flow::Unimplemented);
+    };
     let rpl = (cs.selector & 3) as u8;
     let ss = return_stack_segment(cpu, mem, ss as u16, rpl)?;
     if !canonical(rip) {

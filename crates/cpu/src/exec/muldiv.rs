@@ -4,7 +4,7 @@
 
 use crate::access::{Source, fast_first};
 use crate::cpu::{RAX, RDX};
-use crate::op::{Flow, Op, Outcome};
+use crate::op::{Flow, Op, Outcome, Raised};
 use crate::word::Word;
 use crate::{Cpu, Memory};
 
@@ -93,12 +93,20 @@ fn set_quotient<W: Word>(cpu: &mut Cpu, quotient: u64, remainder: u64) {
     }
 }
 
+/// #DE; the read of an instruction that does not retire is not counted.
+#[cold]
+fn divide_error(cpu: &mut Cpu, loads: u64) -> Raised {
+    cpu.set_loads(loads);
+    cpu.raise(0, 0)
+}
+
 /// DIV: #DE if the divisor is zero or the quotient does not fit.
 pub(crate) fn div<S: Source, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    let loads = cpu.loads();
     let b = S::get::<W>(cpu, mem, op)?.zx();
     let a = wide::<W>(cpu);
     if b == 0 {
-        return Err(cpu.raise(0, 0));
+        return Err(divide_error(cpu, loads));
     }
     // The narrow division is several times faster on the host.
     let (q, r) = if let Ok(a) = u64::try_from(a) {
@@ -107,7 +115,7 @@ pub(crate) fn div<S: Source, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) 
         (a / u128::from(b), (a % u128::from(b)) as u64)
     };
     if q >> W::BITS != 0 {
-        return Err(cpu.raise(0, 0));
+        return Err(divide_error(cpu, loads));
     }
     set_quotient::<W>(cpu, q as u64, r);
     Ok(Flow::Next)
@@ -115,15 +123,16 @@ pub(crate) fn div<S: Source, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) 
 
 /// IDIV: #DE if the divisor is zero or the quotient does not fit.
 pub(crate) fn idiv<S: Source, W: Word>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
+    let loads = cpu.loads();
     let b = sx128(S::get::<W>(cpu, mem, op)?);
     let raw = wide::<W>(cpu);
     let a = (raw << (128 - 2 * W::BITS)) as i128 >> (128 - 2 * W::BITS);
     // None: the divisor is zero, or i128::MIN / -1.
     let (Some(q), Some(r)) = (a.checked_div(b), a.checked_rem(b)) else {
-        return Err(cpu.raise(0, 0));
+        return Err(divide_error(cpu, loads));
     };
     if sx128(W::lo(q as u64)) != q {
-        return Err(cpu.raise(0, 0));
+        return Err(divide_error(cpu, loads));
     }
     set_quotient::<W>(cpu, q as u64, r as u64);
     Ok(Flow::Next)

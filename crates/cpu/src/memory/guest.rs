@@ -2,7 +2,7 @@
 //! Guest accesses: the fast path in three comparisons, and the slow path that checks permissions,
 //! records watched accesses, and feeds the undo log.
 
-use super::{Access, AccessKind, GRANULE, Memory, PAGE, Perm, WATCHED};
+use super::{Access, AccessKind, BROKEN, GRANULE, Memory, PAGE, Perm, WATCHED};
 use crate::word::Word;
 
 /// Why an access is refused: what #PF needs (SDM vol. 3A, 4.7).
@@ -88,19 +88,26 @@ impl Memory {
     fn record(&mut self, addr: u64, size: u8, kind: AccessKind, old: u64, new: u64) {
         let first = addr as usize / GRANULE;
         let last = (addr as usize + usize::from(size) - 1) / GRANULE;
-        if (self.info[first] | self.info[last]) & WATCHED != 0 {
+        let info = self.info[first] | self.info[last];
+        if info & (WATCHED | BROKEN) != 0 {
             let mask = if size >= 8 {
                 u64::MAX
             } else {
                 (1 << (size * 8)) - 1
             };
-            self.accesses.push(Access {
+            let access = Access {
                 addr,
                 size,
                 kind,
                 old,
                 new: new & mask,
-            });
+            };
+            if info & WATCHED != 0 {
+                self.accesses.push(access);
+            }
+            if info & BROKEN != 0 {
+                self.touch(access);
+            }
         }
     }
 

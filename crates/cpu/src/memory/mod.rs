@@ -7,6 +7,7 @@
 //! watched range, the first write since a mark, a write to decoded code) takes the slow path. That
 //! makes the undo log free for every write but the first one to a granule after a mark.
 
+mod debug;
 mod guest;
 mod undo;
 
@@ -130,6 +131,8 @@ const OPEN: u8 = 1;
 const WATCHED: u8 = 2;
 /// A decode cache holds an instruction with a byte in here.
 const CODE: u8 = 4;
+/// A core has a data breakpoint in here.
+const BROKEN: u8 = 8;
 
 /// The memory of a machine. Addresses run from 0 up to the size given to [`Memory::new`].
 #[derive(Clone)]
@@ -144,6 +147,7 @@ pub struct Memory {
     pub(crate) version: u64,
     watched: Vec<u32>,
     accesses: Vec<Access>,
+    breaks: debug::Breaks,
 }
 
 impl fmt::Debug for Memory {
@@ -176,6 +180,7 @@ impl Memory {
             version: 1,
             watched: Vec::new(),
             accesses: Vec::new(),
+            breaks: debug::Breaks::default(),
         }
     }
 
@@ -333,7 +338,7 @@ impl Memory {
         let perm = Perm(self.perms[granule / GRANULES_PER_PAGE]);
         let info = self.info[granule];
         let mut fast = 0;
-        if perm.contains(Perm::READ) && info & WATCHED == 0 {
+        if perm.contains(Perm::READ) && info & (WATCHED | BROKEN) == 0 {
             fast |= FAST_KERNEL_READ;
             if perm.contains(Perm::WRITE) && info & (OPEN | CODE) == OPEN {
                 fast |= FAST_KERNEL_WRITE;

@@ -7,7 +7,6 @@ use crate::float::{self, Env, F32, F64, Format};
 use crate::op::{Flow, Op, Outcome};
 use crate::word::Word;
 use crate::{Cpu, Memory};
-use abi::totals::HwEvent;
 
 /// CVTSI2SS and CVTSI2SD from a general register or memory (`MEMORY`).
 pub(crate) fn from_general<F: Format, S: Source, W: Word, const MEMORY: bool>(
@@ -21,8 +20,7 @@ pub(crate) fn from_general<F: Format, S: Source, W: Word, const MEMORY: bool>(
     let r = float::from_int::<F>(&mut env, v);
     if let Err(raised) = cpu.finish_real(env) {
         if MEMORY {
-            let ring = cpu.row.ring() as usize;
-            cpu.totals.0[ring][HwEvent::Loads as usize] -= 1;
+            cpu.set_loads(cpu.loads() - 1);
         }
         return Err(raised);
     }

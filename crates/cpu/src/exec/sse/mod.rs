@@ -171,7 +171,6 @@ impl Operand for Mem {
         Ok(v)
     }
     fn uncount(cpu: &mut Cpu) {
-        let ring = cpu.row.ring() as usize;
-        cpu.totals.0[ring][HwEvent::Loads as usize] -= 1;
+        cpu.set_loads(cpu.loads() - 1);
     }
 }
