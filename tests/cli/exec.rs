@@ -73,6 +73,39 @@ fn the_machine_decides_which_counters_there_are() {
 }
 
 #[test]
+fn the_machine_decides_which_instructions_there_are() {
+    let skylake =
+        std::fs::read_to_string(crate::support::root().join("sim-configs/machines/skylake.toml"));
+    let without = skylake
+        .unwrap()
+        .replace("name = \"skylake\"", "name = \"without\"")
+        .replace("[\"rdpid\"]", "[\"popcnt\", \"rdpid\"]");
+    let (_folder, machine) = file("without.toml", without);
+    // mov eax, 1; cpuid; mov eax, 7; popcnt eax, eax; hlt
+    let code = [
+        0xb8, 1, 0, 0, 0, 0x0f, 0xa2, 0xb8, 7, 0, 0, 0, 0xf3, 0x0f, 0xb8, 0xc0, 0xf4,
+    ];
+    let has = |report: &serde_json::Value| {
+        let ecx = report["rcx"]
+            .as_str()
+            .unwrap()
+            .trim_start_matches("0x")
+            .to_owned();
+        u64::from_str_radix(&ecx, 16).unwrap() >> 23 & 1
+    };
+    let (status, report) = exec(&code, &[]);
+    assert_eq!(
+        (status, &report["rax"], has(&report)),
+        (0, &"0x3".into(), 1)
+    );
+    let (status, report) = exec(&code, &["--machine", &machine]);
+    assert_eq!(
+        (status, &report["stop"], has(&report)),
+        (1, &"exception".into(), 0)
+    );
+}
+
+#[test]
 fn a_division_by_zero_has_no_handler() {
     // xor edx, edx; xor ecx, ecx; div ecx; hlt
     let (status, report) = exec(&[0x31, 0xd2, 0x31, 0xc9, 0xf7, 0xf1, 0xf4], &[]);

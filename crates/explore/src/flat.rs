@@ -167,6 +167,7 @@ impl Flat {
         let image = Image::raw(BASE, bytes).map_err(|e| FlatError::Load(e.to_string()))?;
         let hardware = Hardware {
             pmu: pmu_config(),
+            features: cpu::Features::ALL,
             skid: 0,
             skid_max: 0,
             max_samples_per_tick: 1,

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use abi::syscall::Attr;
+use cpu::Features;
 use image::Image;
 use machine::Hardware;
 use scenario::{NmiSource, PmuSpec, Scenario, Scheduler, Vendor};
@@ -104,10 +105,19 @@ pub fn hardware(machine: &scenario::Machine) -> Result<Hardware, PrepareError> {
     })?;
     Ok(Hardware {
         pmu,
+        features: features(machine),
         skid: machine.skid,
         skid_max: machine.skid_max,
         max_samples_per_tick: machine.max_samples_per_tick,
     })
+}
+
+/// All features of the core but those that the file says are missing.
+fn features(machine: &scenario::Machine) -> Features {
+    let missing = machine.missing_features.iter();
+    missing
+        .filter_map(|name| Features::named(name))
+        .fold(Features::ALL, Features::without)
 }
 
 fn bank(vendor: Vendor, spec: &PmuSpec) -> pmu::Config {

@@ -102,6 +102,26 @@ fn intel_files_and_intel_banks_are_the_same() {
 }
 
 #[test]
+fn files_and_the_core_know_the_same_features() {
+    let names = cpu::Features::NAMES.map(|(name, _)| name);
+    assert_eq!(scenario::FEATURES, names);
+    let features = |missing: &str| {
+        let text = file("intel", "version = 0\ngp_width = 48\n");
+        let text = text.replace("[pmu]", &format!("missing_features = {missing}\n[pmu]"));
+        let machine = parse_machine(&Source::new("m.toml", text)).ok()?;
+        Some(explore::hardware(&machine).unwrap().features)
+    };
+    assert_eq!(features("[]"), Some(cpu::Features::ALL));
+    for (name, feature) in cpu::Features::NAMES {
+        let rest = cpu::Features::ALL.without(feature);
+        let expected = rest.contradiction().is_none().then_some(rest);
+        assert_eq!(features(&format!("[{name:?}]")), expected, "{name}");
+    }
+    let neither = cpu::Features::ALL.without(cpu::Features::SSE | cpu::Features::SSE2);
+    assert_eq!(features(r#"["sse", "sse2"]"#), Some(neither));
+}
+
+#[test]
 fn amd_files_and_amd_banks_are_the_same() {
     let kinds = [
         ("legacy", 1, false),

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use cpu::{PAGE, flags};
+use cpu::{Features, PAGE, flags};
 use image::{Image, ImageError, Place};
 use machine::{End, Failure, Hardware, Machine, Schedule, SetupError, Until};
 
@@ -156,6 +156,10 @@ impl Process {
         let mut random = Random::new(options.seed);
         let mut at_random = [0; 16];
         random.fill(&mut at_random);
+        let hwcap2 = match hardware.features.contains(Features::FSGSBASE) {
+            true => HWCAP2_FSGSBASE,
+            false => 0,
+        };
         let contents = Contents {
             args: &options.args,
             env: &options.env,
@@ -176,7 +180,7 @@ impl Process {
                 (at::GID, USER_ID),
                 (at::EGID, USER_ID),
                 (at::SECURE, 0),
-                (at::HWCAP2, HWCAP2_FSGSBASE),
+                (at::HWCAP2, hwcap2),
             ],
         };
         let (rsp, bytes) = stack::build(options.memory, &contents);

@@ -26,6 +26,8 @@ use crate::program::Program;
 pub struct Hardware {
     /// The PMC bank of each CPU.
     pub pmu: pmu::Config,
+    /// Instruction sets that each core has, and that CPUID reports.
+    pub features: Features,
     /// Boundaries from an overflow that nobody injected to its PMI; 0: the next boundary.
     pub skid: u32,
     /// Instructions that a PMI may be late, at most.
@@ -205,7 +207,12 @@ impl Machine {
         let mut machine = Self::load(image, hardware, Arc::new(nothing_named()), 1, room)?;
         machine.supervised = true;
         let cpu = &mut machine.cores[0].cpu;
-        cpu.cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_FSGSBASE;
+        if hardware.features.contains(Features::SSE) {
+            cpu.cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT;
+        }
+        if hardware.features.contains(Features::FSGSBASE) {
+            cpu.cr4 |= CR4_FSGSBASE;
+        }
         cpu.rip = entry;
         cpu.enter_user();
         Ok(machine)
@@ -246,7 +253,11 @@ impl Machine {
                 })?;
         }
         let cores = (0..cpus)
-            .map(|id| Core::new(Cpu::new(), Pmu::new(&hardware.pmu), id as u32))
+            .map(|id| {
+                let mut cpu = Cpu::new();
+                cpu.features = hardware.features;
+                Core::new(cpu, Pmu::new(&hardware.pmu), id as u32)
+            })
             .collect();
         Ok(Self {
             image,
@@ -256,7 +267,7 @@ impl Machine {
             cores,
             turn: 0,
             objects: Objects::new(layout),
-            cpuid: Cpuid::new(&hardware.pmu, Features::ALL),
+            cpuid: Cpuid::new(&hardware.pmu, hardware.features),
             skid: hardware.skid.into(),
             calls: Vec::new(),
             wrote: None,

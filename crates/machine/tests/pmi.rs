@@ -69,6 +69,7 @@ fn overflow(pmu: Config, skid: u32, after: u64) -> (u64, Machine) {
     code.push(0xf4);
     let hardware = Hardware {
         pmu,
+        features: cpu::Features::ALL,
         skid,
         skid_max: 0,
         max_samples_per_tick: 1,

@@ -22,6 +22,7 @@ fn machine(code: &[u8]) -> Machine {
             full_width_writes: true,
             ..pmu::Config::default()
         },
+        features: cpu::Features::ALL,
         skid: 0,
         skid_max: 0,
         max_samples_per_tick: 1,

@@ -73,7 +73,7 @@ codes! {
     BaseCycle = "E0303",
     /// The name in a file is not the one it is found by.
     NameMismatch = "E0304",
-    /// Parts of a counter bank that do not go together.
+    /// Parts of a processor that do not go together.
     Bank = "E0305",
     /// A machine that the guest kernel cannot run on.
     NoGuest = "E0306",

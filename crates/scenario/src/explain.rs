@@ -96,8 +96,8 @@ impl Code {
                  refer to the name."
             }
             Self::Bank => {
-                "The parts of a machine's `[pmu]` do not go together: no processor has such a \
-                 counter bank. Some parts came with a later version, some are the other vendor's."
+                "The parts of a machine do not go together: no processor has such a set of features \
+                 or such a counter bank. Some parts came with a later version, some are the other vendor's."
             }
             Self::NoGuest => {
                 "A scenario runs the guest kernel, and the guest's driver is the kernel's for \

@@ -47,7 +47,7 @@ pub use event::{Event, EventKind, OnOverflow, ReadFormat, TaskTarget};
 pub use expect::{CausePattern, Expect, Oracle, Window};
 pub use known::{Known, Reach, ReadGuard, parse_known};
 pub use library::{Library, Resolved, Texts, machine_by_name, resolve, scheduler_by_name};
-pub use machine::{Machine, Timing, Vendor, parse_machine};
+pub use machine::{FEATURES, Machine, Timing, Vendor, parse_machine};
 pub use parse::parse_scenario;
 pub use point::{Access, AccessKind, Point, Side};
 pub use program::{Op, Program, Step, SwitchTarget};

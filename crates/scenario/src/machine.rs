@@ -3,7 +3,7 @@
 //! [`crate::bank`].
 
 use crate::{
-    Diagnostics, PmuSpec, Source,
+    Code, Diagnostics, PmuSpec, Source,
     bank::pmu,
     walk::{Cx, Table},
 };
@@ -39,6 +39,8 @@ pub struct Machine {
     pub skid_max: u32,
     /// Samples of one event per tick before it is throttled.
     pub max_samples_per_tick: u64,
+    /// Instruction sets of the core that this processor lacks, by name (see [`FEATURES`]).
+    pub missing_features: Vec<&'static str>,
     /// The counter bank.
     pub pmu: PmuSpec,
 }
@@ -67,6 +69,7 @@ pub(crate) const TOP: &[&str] = &[
     "skid",
     "skid_max",
     "max_samples_per_tick",
+    "missing_features",
     "pmu",
 ];
 const REQUIRED: &[&str] = &[
@@ -78,6 +81,12 @@ const REQUIRED: &[&str] = &[
     "pmu",
 ];
 pub(crate) const VENDORS: &[&str] = &["intel", "amd"];
+/// Instruction sets that a processor may lack (`missing_features`). Those of the core in `cpu`, by
+/// the same names; a test holds the two lists together.
+pub const FEATURES: &[&str] = &[
+    "sse", "sse2", "cx16", "clflush", "popcnt", "lzcnt", "bmi1", "bmi2", "adx", "movbe", "crc32",
+    "fsgsbase", "rdtscp", "rdpid", "clac",
+];
 pub(crate) const TIMINGS: &[&str] = &["unit"];
 
 /// Reads a machine file.
@@ -115,6 +124,7 @@ fn read(top: &Table<'_>) -> Option<Machine> {
     let skid = top.number("skid", (0, 10_000), 0);
     let skid_max = top.number("skid_max", (0, 10_000), 0);
     let samples = top.number("max_samples_per_tick", (1, u64::MAX), 1);
+    let missing_features = missing_features(top);
     timing?;
     Some(Machine {
         name: name?.into_inner(),
@@ -123,6 +133,38 @@ fn read(top: &Table<'_>) -> Option<Machine> {
         skid: u32::try_from(skid?).ok()?,
         skid_max: u32::try_from(skid_max?).ok()?,
         max_samples_per_tick: samples?,
+        missing_features: missing_features?,
         pmu: pmu??,
     })
+}
+
+fn missing_features(top: &Table<'_>) -> Option<Vec<&'static str>> {
+    let cx = top.cx;
+    let Some(value) = top.get("missing_features") else {
+        return Some(Vec::new());
+    };
+    let mut missing = Vec::new();
+    let mut good = true;
+    for word in cx.strings(value, "`missing_features`")? {
+        match FEATURES.iter().find(|name| *name == word.get_ref()) {
+            Some(name) => missing.push(*name),
+            None => {
+                cx.unknown_word(word.span(), "feature", word.get_ref(), FEATURES);
+                good = false;
+            }
+        }
+    }
+    if missing.contains(&"sse") && !missing.contains(&"sse2") {
+        cx.error(
+            Code::Bank,
+            value.span(),
+            "a processor without `sse` has no `sse2` either",
+            "`sse2` is not in the list",
+            "add `sse2`",
+        );
+        good = false;
+    }
+    missing.sort_unstable();
+    missing.dedup();
+    good.then_some(missing)
 }

@@ -274,6 +274,47 @@ fn machine_numbers_of_the_optional_parts() {
 }
 
 #[test]
+fn machine_features() {
+    for missing in [r#"["sse4", "bmi", "rdpid"]"#, r#"["sse"]"#] {
+        let text = format!(
+            "format = 1\nname = \"m\"\nvendor = \"amd\"\ntiming = \"unit\"\nskid_max = 8\n\
+             max_samples_per_tick = 100\nmissing_features = {missing}\n\
+             [pmu]\nkind = \"legacy\"\ngp_counters = 4\ngp_width = 48\n"
+        );
+        let expected = if missing.contains("sse4") {
+            expect![[r#"
+                error[E0106]: unknown feature `sse4`
+                 --> m.toml:7:21
+                  |
+                7 | missing_features = ["sse4", "bmi", "rdpid"]
+                  |                     ^^^^^^ did you mean `sse`?
+                  |
+                  = help: possible: `sse`, `sse2`, `cx16`, `clflush`, `popcnt`, `lzcnt`, `bmi1`, `bmi2`, `adx`, `movbe`, `crc32`, `fsgsbase`, `rdtscp`, `rdpid` or `clac`
+
+                error[E0106]: unknown feature `bmi`
+                 --> m.toml:7:29
+                  |
+                7 | missing_features = ["sse4", "bmi", "rdpid"]
+                  |                             ^^^^^ did you mean `bmi1`?
+                  |
+                  = help: possible: `sse`, `sse2`, `cx16`, `clflush`, `popcnt`, `lzcnt`, `bmi1`, `bmi2`, `adx`, `movbe`, `crc32`, `fsgsbase`, `rdtscp`, `rdpid` or `clac`
+            "#]]
+        } else {
+            expect![[r#"
+                error[E0305]: a processor without `sse` has no `sse2` either
+                 --> m.toml:7:20
+                  |
+                7 | missing_features = ["sse"]
+                  |                    ^^^^^^^ `sse2` is not in the list
+                  |
+                  = help: add `sse2`
+            "#]]
+        };
+        machine(&text, &expected);
+    }
+}
+
+#[test]
 fn machine_parts_of_the_other_vendor() {
     bank(
         "intel",

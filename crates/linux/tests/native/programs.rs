@@ -78,6 +78,7 @@ fn simulated(path: &Path) -> (i32, Counted) {
             full_width_writes: true,
             ..pmu::Config::default()
         },
+        features: cpu::Features::ALL,
         skid: 0,
         skid_max: 0,
         max_samples_per_tick: 1,

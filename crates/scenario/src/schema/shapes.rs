@@ -216,6 +216,8 @@ shapes! {
         /// Samples of one event per tick before it is throttled.
         #[schemars(range(min = 1))]
         max_samples_per_tick: u64,
+        /// Instruction sets of the core that this processor lacks. Default: none.
+        missing_features: Option<Vec<FeatureWord>>,
         /// The counter bank.
         pmu: PmuShape,
     }
@@ -432,6 +434,40 @@ words! {
         Extended = "extended",
         /// The same with global control and status (PerfMonV2).
         PerfMonV2 = "perfmon-v2",
+    }
+
+    /// An instruction set.
+    enum FeatureWord {
+        /// SSE with FXSAVE and FXRSTOR.
+        Sse = "sse",
+        /// SSE2; needs SSE.
+        Sse2 = "sse2",
+        /// CMPXCHG16B.
+        Cx16 = "cx16",
+        /// CLFLUSH.
+        Clflush = "clflush",
+        /// POPCNT.
+        Popcnt = "popcnt",
+        /// LZCNT.
+        Lzcnt = "lzcnt",
+        /// BMI1.
+        Bmi1 = "bmi1",
+        /// BMI2.
+        Bmi2 = "bmi2",
+        /// ADCX and ADOX.
+        Adx = "adx",
+        /// MOVBE.
+        Movbe = "movbe",
+        /// CRC32.
+        Crc32 = "crc32",
+        /// RDFSBASE and its kin.
+        Fsgsbase = "fsgsbase",
+        /// RDTSCP.
+        Rdtscp = "rdtscp",
+        /// RDPID.
+        Rdpid = "rdpid",
+        /// CLAC and STAC.
+        Clac = "clac",
     }
 
     /// An architectural event.

@@ -89,6 +89,7 @@ fn words_agree() {
     );
     assert_eq!(words(Kind::Machine, "VendorWord"), machine::VENDORS);
     assert_eq!(words(Kind::Machine, "TimingWord"), machine::TIMINGS);
+    assert_eq!(words(Kind::Machine, "FeatureWord"), machine::FEATURES);
     assert_eq!(words(Kind::Machine, "CountersWord"), bank::KINDS);
     assert_eq!(words(Kind::Machine, "ArchitecturalWord"), bank::EVENTS);
 }
