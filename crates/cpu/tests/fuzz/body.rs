@@ -101,7 +101,7 @@ pub(crate) fn run(data: &[u8]) {
                     break;
                 }
                 Step::Retired | Step::RingChanged | Step::Bus | Step::Paused => {
-                    assert_eq!(now, retired + 1)
+                    assert_eq!(now, retired + 1);
                 }
                 Step::Iterated | Step::Exception { .. } => assert_eq!(now, retired),
                 Step::Halted => m.cpu.halted = false,
