@@ -24,11 +24,80 @@ pub enum HwEvent {
     LlcReferences,
     /// Last-level cache misses.
     LlcMisses,
+    // From here on told by a model of the pipeline only.
+    /// `BR_INST_RETIRED.CONDITIONAL`.
+    ConditionalBranches,
+    /// `BR_INST_RETIRED.NEAR_TAKEN`.
+    TakenBranches,
+    /// `UOPS_ISSUED.ANY`: slots that rename filled.
+    UopsIssued,
+    /// `UOPS_EXECUTED.THREAD`: uops that left through any port.
+    UopsExecuted,
+    /// `UOPS_RETIRED.RETIRE_SLOTS`.
+    RetireSlots,
+    /// `UOPS_DISPATCHED_PORT.PORT_0`; the other ports follow.
+    Port0,
+    /// Port 1.
+    Port1,
+    /// Port 2.
+    Port2,
+    /// Port 3.
+    Port3,
+    /// Port 4.
+    Port4,
+    /// Port 5.
+    Port5,
+    /// Port 6.
+    Port6,
+    /// Port 7.
+    Port7,
+    /// `IDQ.DSB_UOPS`.
+    DsbUops,
+    /// `IDQ.MITE_UOPS`.
+    MiteUops,
+    /// `IDQ.MS_UOPS`.
+    MsUops,
+    /// `DSB2MITE_SWITCHES.PENALTY_CYCLES`.
+    SwitchPenalty,
+    /// `IDQ_UOPS_NOT_DELIVERED.CORE`: slots that stayed empty for want of uops.
+    NotDelivered,
+    /// `ILD_STALL.LCP`.
+    LengthChangeStalls,
+    /// `INT_MISC.RECOVERY_CYCLES`: cycles from a mispredicted branch's execution to its right target.
+    RecoveryCycles,
+    /// `RESOURCE_STALLS.ANY`.
+    ResourceStalls,
+    /// `RESOURCE_STALLS.SB`.
+    StoreBufferStalls,
+    /// `CYCLE_ACTIVITY.STALLS_TOTAL`: cycles in which nothing was dispatched.
+    StallsTotal,
+    /// `CYCLE_ACTIVITY.STALLS_MEM_ANY`: of these, cycles with a load outstanding.
+    StallsMemory,
+    /// `RS_EVENTS.EMPTY_CYCLES`.
+    SchedulerEmpty,
+    /// `ARITH.DIVIDER_ACTIVE`.
+    DividerActive,
+    /// `MEM_LOAD_RETIRED.L1_HIT`.
+    L1Hit,
+    /// `MEM_LOAD_RETIRED.L1_MISS`.
+    L1Miss,
+    /// `MEM_LOAD_RETIRED.L2_HIT`.
+    L2Hit,
+    /// `MEM_LOAD_RETIRED.L3_HIT`.
+    L3Hit,
+    /// `MEM_LOAD_RETIRED.L3_MISS`.
+    L3Miss,
+    /// `LD_BLOCKS.STORE_FORWARD`.
+    StoreForwardBlocks,
+    /// `LD_BLOCKS_PARTIAL.ADDRESS_ALIAS`.
+    AddressAlias,
 }
 
 impl HwEvent {
     /// Number of events.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = Self::AddressAlias as usize + 1;
+    /// The first one that no retired instruction tells: cycles and what a model of the pipeline says.
+    pub const FIRST_TIMED: usize = Self::Cycles as usize;
 }
 
 /// The ring an instruction belongs to: the one it started in.
@@ -42,8 +111,14 @@ pub enum Ring {
 }
 
 /// Occurrences since reset, by ring and event. Never decreases, never wraps in practice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Totals(pub [[u64; HwEvent::COUNT]; 2]);
+
+impl Default for Totals {
+    fn default() -> Self {
+        Self([[0; HwEvent::COUNT]; 2])
+    }
+}
 
 impl Totals {
     /// Occurrences of `event` in `ring`.

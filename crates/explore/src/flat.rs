@@ -166,6 +166,7 @@ impl Flat {
         let header = header(bytes)?;
         let image = Image::raw(BASE, bytes).map_err(|e| FlatError::Load(e.to_string()))?;
         let hardware = Hardware {
+            timing: machine::Timing::Unit,
             pmu: pmu_config(),
             features: cpu::Features::ALL,
             skid: 0,

@@ -98,14 +98,22 @@ pub fn prepare(
 /// # Errors
 /// Its bank cannot exist.
 pub fn hardware(machine: &scenario::Machine) -> Result<Hardware, PrepareError> {
-    let pmu = bank(machine.vendor, &machine.pmu);
+    let mut pmu = bank(machine.vendor, &machine.pmu);
+    if machine.timing == scenario::Timing::Skylake {
+        pmu.per_instruction = pmu::Rates::LAGGING;
+    }
     pmu.validate().map_err(|error| PrepareError::Pmu {
         name: machine.name.clone(),
         error,
     })?;
+    let timing = match machine.timing {
+        scenario::Timing::Unit => machine::Timing::Unit,
+        scenario::Timing::Skylake => machine::Timing::Skylake,
+    };
     Ok(Hardware {
         pmu,
         features: features(machine),
+        timing,
         skid: machine.skid,
         skid_max: machine.skid_max,
         max_samples_per_tick: machine.max_samples_per_tick,

@@ -8,6 +8,7 @@ use pmu::Pmu;
 
 use crate::apic::{Apic, Ipi};
 use crate::cpuid::Cpuid;
+use crate::model::Model;
 
 /// A guest call as the core issued it: number, arguments, and its own address.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +32,18 @@ pub(crate) struct CoreBus<'a> {
     pub(crate) wrote: &'a mut Option<(u32, u64)>,
     /// Fits for a machine without a hypervisor: VMCALL is an invalid opcode.
     pub(crate) guest_calls: bool,
+    /// The model that bank and clock go by.
+    pub(crate) model: Option<&'a Model>,
+}
+
+impl CoreBus<'_> {
+    /// The totals that the bank goes by.
+    fn now(&self, retired: &Totals) -> Totals {
+        match self.model {
+            Some(model) => model.totals(retired),
+            None => timing::unit(retired),
+        }
+    }
 }
 
 /// x2APIC enabled, bootstrap processor, default base.
@@ -39,10 +52,8 @@ const APIC_BASE_VALUE: u64 = 0xfee0_0d00;
 impl cpu::Bus for CoreBus<'_> {
     fn rdmsr(&mut self, msr: u32, totals: &Totals) -> Result<u64, GeneralProtection> {
         if self.pmu.claims(msr) {
-            return self
-                .pmu
-                .rdmsr(msr, &timing::unit(totals))
-                .map_err(|_| GeneralProtection);
+            let now = self.now(totals);
+            return self.pmu.rdmsr(msr, &now).map_err(|_| GeneralProtection);
         }
         if Apic::claims(msr) {
             return self.apic.read(msr).ok_or(GeneralProtection);
@@ -55,8 +66,9 @@ impl cpu::Bus for CoreBus<'_> {
 
     fn wrmsr(&mut self, msr: u32, value: u64, totals: &Totals) -> Result<(), GeneralProtection> {
         if self.pmu.claims(msr) {
+            let now = self.now(totals);
             self.pmu
-                .wrmsr(msr, value, &timing::unit(totals))
+                .wrmsr(msr, value, &now)
                 .map_err(|_| GeneralProtection)?;
         } else if Apic::claims(msr) {
             *self.sent = self.apic.write(msr, value).ok_or(GeneralProtection)?;
@@ -68,13 +80,12 @@ impl cpu::Bus for CoreBus<'_> {
     }
 
     fn rdpmc(&mut self, index: u32, totals: &Totals) -> Result<u64, GeneralProtection> {
-        self.pmu
-            .rdpmc(index, &timing::unit(totals))
-            .map_err(|_| GeneralProtection)
+        let now = self.now(totals);
+        self.pmu.rdpmc(index, &now).map_err(|_| GeneralProtection)
     }
 
     fn rdtsc(&mut self, totals: &Totals) -> u64 {
-        clock_ns(totals, self.added_ns)
+        clock_ns(self.model, totals, self.added_ns)
     }
 
     fn cpuid(&mut self, leaf: u32, subleaf: u32) -> [u32; 4] {
@@ -111,7 +122,12 @@ impl cpu::Bus for CoreBus<'_> {
 }
 
 /// One CPU's share of the guest's clock: a nanosecond for each retired user instruction, plus what
-/// explicit steps added. The clock is the sum of all CPUs' shares, so that it is the same on each. It does not move inside the kernel, so an NMI shifts nothing (contract, section 4).
-pub(crate) fn clock_ns(totals: &Totals, added_ns: u64) -> u64 {
-    totals.get(Ring::User, HwEvent::Instructions) + added_ns
+/// explicit steps added. The clock is the sum of all CPUs' shares, so that it is the same on each.
+/// It does not move inside the kernel, so an NMI shifts nothing (contract, section 4). With a model
+/// that drives, the share is the model's cycles, one nanosecond each.
+pub(crate) fn clock_ns(model: Option<&Model>, retired: &Totals, added_ns: u64) -> u64 {
+    match model {
+        Some(model) => model.cycles() + added_ns,
+        None => retired.get(Ring::User, HwEvent::Instructions) + added_ns,
+    }
 }

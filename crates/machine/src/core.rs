@@ -8,6 +8,7 @@ use pmu::Pmu;
 use crate::apic::{Apic, Pmi};
 use crate::bus::clock_ns;
 use crate::chooser::Ordinal;
+use crate::model::Model;
 use crate::observer::{NmiFrame, Outcome};
 
 /// A CPU. Copying it is a snapshot of everything but memory.
@@ -27,6 +28,10 @@ pub struct Core {
     pub step: Option<usize>,
     /// Exit status of the program, once it has ended.
     pub exited: Option<u64>,
+    /// A model of the pipeline, which tells cycles or only listens.
+    pub model: Option<Model>,
+    /// With a model that drives: the cycle in which a PMI that skid holds back reaches the APIC.
+    pub(crate) pmi_cycle: Option<u64>,
     /// One NMI is latched.
     pub(crate) nmi_latched: bool,
     /// A PMI that skid holds back reaches the APIC at this boundary.
@@ -50,6 +55,8 @@ impl Core {
             nmi: None,
             step: None,
             exited: None,
+            model: None,
+            pmi_cycle: None,
             nmi_latched: false,
             pmi_at: None,
             advanced_ns: 0,
@@ -61,7 +68,10 @@ impl Core {
     /// What has retired, with the timing model's share.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        timing::unit(&self.cpu.totals)
+        match self.driving() {
+            Some(model) => model.totals(&self.cpu.totals),
+            None => timing::unit(&self.cpu.totals),
+        }
     }
 
     /// The guest's clock in nanoseconds.
@@ -72,7 +82,13 @@ impl Core {
 
     /// What this CPU has added to the clock.
     pub(crate) fn own_ns(&self) -> u64 {
-        clock_ns(&self.cpu.totals, self.advanced_ns)
+        clock_ns(self.driving(), &self.cpu.totals, self.advanced_ns)
+    }
+
+    /// The model that bank and clock go by.
+    #[inline]
+    pub(crate) fn driving(&self) -> Option<&Model> {
+        self.model.as_ref().filter(|m| m.drives())
     }
 
     /// Whether the CPU would do something if it had the turn: it is not halted, or something is

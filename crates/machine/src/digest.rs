@@ -52,6 +52,23 @@ impl Machine {
         }
         Digest(*hasher.finalize().as_bytes())
     }
+
+    /// The digest of the timing models' state (contract, section 6); `None` under `unit`.
+    #[must_use]
+    pub fn timing_digest(&self) -> Option<Digest> {
+        let mut words = Vec::new();
+        for model in self.cores.iter().filter_map(|core| core.model.as_ref()) {
+            model.digest_words(&mut words);
+        }
+        if words.is_empty() {
+            return None;
+        }
+        let mut hasher = blake3::Hasher::new();
+        for word in words {
+            hasher.update(&word.to_le_bytes());
+        }
+        Some(Digest(*hasher.finalize().as_bytes()))
+    }
 }
 
 /// General registers, rip, vectors, flags, segments, control registers, MSRs, blocking and shadow.

@@ -18,8 +18,19 @@ use crate::apic::Ipi;
 use crate::bus::RawCall;
 use crate::core::Core;
 use crate::cpuid::Cpuid;
+use crate::model::Model;
 use crate::objects::Objects;
 use crate::program::Program;
+
+/// How the machine tells time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Timing {
+    /// One instruction, one cycle.
+    #[default]
+    Unit,
+    /// The out-of-order model of a Skylake core.
+    Skylake,
+}
 
 /// The hardware of a machine, from its file.
 #[derive(Debug, Clone)]
@@ -28,7 +39,10 @@ pub struct Hardware {
     pub pmu: pmu::Config,
     /// Instruction sets that each core has, and that CPUID reports.
     pub features: Features,
-    /// Boundaries from an overflow that nobody injected to its PMI; 0: the next boundary.
+    /// Where cycles come from.
+    pub timing: Timing,
+    /// Boundaries (with a pipeline model: cycles) from an overflow that nobody injected to its
+    /// PMI; 0: the next boundary.
     pub skid: u32,
     /// Instructions that a PMI may be late, at most.
     pub skid_max: u32,
@@ -256,7 +270,11 @@ impl Machine {
             .map(|id| {
                 let mut cpu = Cpu::new();
                 cpu.features = hardware.features;
-                Core::new(cpu, Pmu::new(&hardware.pmu), id as u32)
+                let mut core = Core::new(cpu, Pmu::new(&hardware.pmu), id as u32);
+                if hardware.timing == Timing::Skylake {
+                    core.model = Some(Model::driving());
+                }
+                core
             })
             .collect();
         Ok(Self {
@@ -317,6 +335,16 @@ impl Machine {
     #[must_use]
     pub fn turn(&self) -> usize {
         self.turn
+    }
+
+    /// Lets the Skylake model listen on every CPU from here on, without a say: the machine goes on
+    /// by its own time, so that decisions, boundaries and digests stay what they are. With a model
+    /// of its own, the machine keeps that. Either way the cycle in which each instruction retires
+    /// is kept ([`Core::model`]).
+    pub fn listen(&mut self) {
+        for core in &mut self.cores {
+            core.model.get_or_insert_with(Model::listening).record();
+        }
     }
 
     /// The CPUs.

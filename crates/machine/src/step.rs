@@ -15,6 +15,7 @@ use crate::bus::{CoreBus, RawCall};
 use crate::chooser::{Chooser, Decision, Ordinal};
 use crate::core::Core;
 use crate::machine::Machine;
+use crate::model::{LOOK, Model};
 use crate::observer::{GuestEvent, NmiFrame, ObjectAccess, Observer, Outcome, View};
 use crate::program::Action;
 use crate::stop::{End, Failure, Reason};
@@ -78,10 +79,19 @@ impl Machine {
                 core.pmi_at = None;
                 core.request_pmi();
             }
+            let cycle = core.driving().map(Model::cycles);
+            if let (Some(cycle), Some(due)) = (cycle, core.pmi_cycle)
+                && cycle >= due
+            {
+                core.pmi_cycle = None;
+                core.request_pmi();
+            }
             let totals = core.totals();
             if core.pmu.settle(&totals) {
                 if self.skid == 0 {
                     core.request_pmi();
+                } else if let Some(cycle) = cycle {
+                    core.pmi_cycle.get_or_insert(cycle + self.skid);
                 } else {
                     // Overflows while a PMI is on its way share it.
                     core.pmi_at.get_or_insert(now + self.skid);
@@ -105,10 +115,15 @@ impl Machine {
             if core.nmi_latched || core.apic.deliverable().is_some() {
                 stop_at = now + 1;
             }
-            let ended = if self.watching || core.nmi.is_some() {
-                self.advance::<true, O>(index, stop_at, observer)
-            } else {
-                self.advance::<false, O>(index, stop_at, observer)
+            if cycle.is_some() {
+                // The model runs behind: what it counts is looked at now and then.
+                stop_at = stop_at.min(now + LOOK);
+            }
+            let attentive = self.watching || core.nmi.is_some();
+            let ended = match (attentive, core.model.is_some()) {
+                (true, false) => self.advance::<true, false, O>(index, stop_at, observer),
+                (false, false) => self.advance::<false, false, O>(index, stop_at, observer),
+                (_, true) => self.advance::<true, true, O>(index, stop_at, observer),
             };
             if let Some(end) = ended {
                 return end;
@@ -146,7 +161,8 @@ impl Machine {
 
     /// Instructions until boundary `stop_at`, or until one has done something that the loop above
     /// must look at. `ATTENTIVE`: also look for accesses to named objects and the end of an NMI.
-    fn advance<const ATTENTIVE: bool, O: Observer>(
+    /// `TIMED`: a model of the pipeline is told of each instruction.
+    fn advance<const ATTENTIVE: bool, const TIMED: bool, O: Observer>(
         &mut self,
         index: usize,
         stop_at: Ordinal,
@@ -157,7 +173,16 @@ impl Machine {
         let mut over_watch = self.cores[index].watch_handled == Some(self.cores[index].ordinal);
         loop {
             let core = &mut self.cores[index];
+            let ordinal = core.ordinal;
+            if TIMED && let Some(model) = &mut core.model {
+                model.before(&core.cpu, &self.mem);
+            }
             let mut bus = CoreBus {
+                model: if TIMED {
+                    core.model.as_ref().filter(|m| m.drives())
+                } else {
+                    None
+                },
                 pmu: &mut core.pmu,
                 apic: &mut core.apic,
                 cpuid: &self.cpuid,
@@ -171,6 +196,8 @@ impl Machine {
             let (rip, step) = if over_watch {
                 over_watch = false;
                 (cpu.rip, cpu::step_over_watch(cpu, mem, cache, &mut bus))
+            } else if TIMED {
+                (cpu.rip, cpu::step(cpu, mem, cache, &mut bus))
             } else {
                 // At a decision that was declined, one instruction is due all the same.
                 let most = stop_at.saturating_sub(core.ordinal).max(1);
@@ -181,6 +208,9 @@ impl Machine {
                     None => return None,
                 }
             };
+            if TIMED && let Some(model) = &mut core.model {
+                model.after(&step, &core.cpu, ordinal);
+            }
             match step {
                 Step::Retired | Step::Iterated => core.ordinal += 1,
                 Step::Watch => {
@@ -309,6 +339,9 @@ impl Machine {
                 rip: core.cpu.rip,
             });
             cpu::deliver(&mut core.cpu, &mut self.mem, Event::Nmi)?;
+            if let Some(model) = &mut core.model {
+                model.delivered();
+            }
             core.ordinal += 1;
             self.mem.accesses().clear();
             let view = self.view(index);
@@ -323,6 +356,9 @@ impl Machine {
         {
             core.apic.accept(vector);
             cpu::deliver(&mut core.cpu, &mut self.mem, Event::Interrupt { vector })?;
+            if let Some(model) = &mut core.model {
+                model.delivered();
+            }
             core.ordinal += 1;
             self.mem.accesses().clear();
             if was_user {

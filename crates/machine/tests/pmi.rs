@@ -68,6 +68,7 @@ fn overflow(pmu: Config, skid: u32, after: u64) -> (u64, Machine) {
     code.extend([0x90; 64]);
     code.push(0xf4);
     let hardware = Hardware {
+        timing: machine::Timing::Unit,
         pmu,
         features: cpu::Features::ALL,
         skid,

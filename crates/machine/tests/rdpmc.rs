@@ -15,6 +15,7 @@ const UD: u8 = 6;
 
 fn machine(code: &[u8]) -> Machine {
     let hardware = Hardware {
+        timing: machine::Timing::Unit,
         pmu: pmu::Config {
             version: 4,
             gp_counters: 4,

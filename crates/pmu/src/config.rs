@@ -31,6 +31,9 @@ pub struct Rates {
     pub ref_cycles: u64,
     /// Loads, stores, cache references and cache misses per instruction, each.
     pub memory: u64,
+    /// Cycles and all that a model of the pipeline says come later than the instructions, in any
+    /// amount: [`crate::Pmu::headroom`] leaves them out, and the machine has to settle often.
+    pub lags: bool,
 }
 
 impl Rates {
@@ -39,6 +42,13 @@ impl Rates {
         cycles: 1,
         ref_cycles: 1,
         memory: 2,
+        lags: false,
+    };
+
+    /// A model of the pipeline that runs behind the instructions.
+    pub const LAGGING: Self = Self {
+        lags: true,
+        ..Self::UNIT
     };
 }
 

@@ -39,11 +39,55 @@ pub(crate) fn event(config: &Config, code: u64) -> Event {
         // No architectural events: every bank has them.
         ALL_LOADS => return Event::Pulse(HwEvent::Loads),
         ALL_STORES => return Event::Pulse(HwEvent::Stores),
-        _ => return injector_event(code),
+        _ => return core_event(code).unwrap_or_else(|| injector_event(code)),
     };
     let available =
         index < config.architectural_events() && config.unavailable_events & (1 << index) == 0;
     if available { event } else { Event::Unknown }
+}
+
+/// Events of the Skylake core by unit mask and code (intel/perfmon, SKL core events V59). Without a
+/// model of the pipeline they do not occur.
+fn core_event(code: u64) -> Option<Event> {
+    use HwEvent as E;
+    let pulse = |event| Some(Event::Pulse(event));
+    let many = |event| Some(Event::Many(event));
+    match code {
+        0x01c4 => pulse(E::ConditionalBranches),
+        0x20c4 => pulse(E::TakenBranches),
+        0x010e => many(E::UopsIssued),
+        0x01b1 => many(E::UopsExecuted),
+        0x02c2 => many(E::RetireSlots),
+        0x01a1 => pulse(E::Port0),
+        0x02a1 => pulse(E::Port1),
+        0x04a1 => pulse(E::Port2),
+        0x08a1 => pulse(E::Port3),
+        0x10a1 => pulse(E::Port4),
+        0x20a1 => pulse(E::Port5),
+        0x40a1 => pulse(E::Port6),
+        0x80a1 => pulse(E::Port7),
+        0x0879 => many(E::DsbUops),
+        0x0479 => many(E::MiteUops),
+        0x3079 => many(E::MsUops),
+        0x02ab => pulse(E::SwitchPenalty),
+        0x019c => many(E::NotDelivered),
+        0x0187 => pulse(E::LengthChangeStalls),
+        0x010d => pulse(E::RecoveryCycles),
+        0x01a2 => pulse(E::ResourceStalls),
+        0x08a2 => pulse(E::StoreBufferStalls),
+        0x04a3 => Some(Event::Fixed(E::StallsTotal, 4)),
+        0x14a3 => Some(Event::Fixed(E::StallsMemory, 20)),
+        0x015e => pulse(E::SchedulerEmpty),
+        0x0114 => pulse(E::DividerActive),
+        0x01d1 => many(E::L1Hit),
+        0x08d1 => many(E::L1Miss),
+        0x02d1 => many(E::L2Hit),
+        0x04d1 => many(E::L3Hit),
+        0x20d1 => many(E::L3Miss),
+        0x0203 => many(E::StoreForwardBlocks),
+        0x0107 => many(E::AddressAlias),
+        _ => None,
+    }
 }
 
 /// What a fixed counter counts; numbers above 3 have no meaning here and stand still.

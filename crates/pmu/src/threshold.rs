@@ -28,6 +28,12 @@ pub(crate) enum Event {
     Unknown,
     /// Something that happens at most once a cycle.
     Pulse(HwEvent),
+    /// Something that may happen several times a cycle: no threshold can be told from totals, so
+    /// with one it counts nothing.
+    Many(HwEvent),
+    /// Something that means what it means with this CMASK only, as the event lists say; with
+    /// another one it counts nothing.
+    Fixed(HwEvent, u8),
     /// Core cycles, each counting this many (1, or the slots of a cycle).
     Level(u8),
     /// Reference cycles, one occurrence for this many.
@@ -66,8 +72,18 @@ const CYCLES: Rule = Rule::Occurrences(HwEvent::Cycles);
 /// Combines an event and a threshold.
 pub(crate) fn rule(event: Event, threshold: Threshold) -> Rule {
     let Threshold { cmask, inv, edge } = threshold;
+    if let Event::Fixed(event, own) = event {
+        return if (cmask, inv, edge) == (own, false, false) {
+            Rule::Occurrences(event)
+        } else {
+            Rule::Nothing
+        };
+    }
     if cmask == 0 && !edge {
         return plain(event);
+    }
+    if matches!(event, Event::Many(_)) {
+        return Rule::Nothing;
     }
     let reached = cmask.max(1) <= per_cycle(event);
     let constant = matches!(
@@ -97,8 +113,8 @@ pub(crate) fn rule(event: Event, threshold: Threshold) -> Rule {
 
 fn plain(event: Event) -> Rule {
     match event {
-        Event::Unknown => Rule::Nothing,
-        Event::Pulse(event) => Rule::Occurrences(event),
+        Event::Unknown | Event::Fixed(..) => Rule::Nothing,
+        Event::Pulse(event) | Event::Many(event) => Rule::Occurrences(event),
         Event::Level(1) => CYCLES,
         Event::Level(slots) => Rule::Slots(slots),
         Event::Reference(1) => Rule::Occurrences(HwEvent::RefCycles),
@@ -110,7 +126,7 @@ fn plain(event: Event) -> Rule {
 /// Occurrences in a cycle that has any.
 fn per_cycle(event: Event) -> u8 {
     match event {
-        Event::Unknown => 0,
+        Event::Unknown | Event::Many(_) | Event::Fixed(..) => 0,
         Event::Level(slots) => slots,
         Event::Pulse(_) | Event::Reference(_) | Event::Injector(_) => 1,
     }
@@ -160,22 +176,26 @@ impl Rule {
         }
     }
 
-    /// The most that one instruction can add; `None` if instructions add nothing.
+    /// The most that one instruction can add; `None` if instructions add nothing, or if nobody
+    /// says how much ([`Rates::lags`]).
     pub(crate) fn per_instruction(self, rates: &Rates) -> Option<u64> {
+        let timed = |most: u64| (!rates.lags).then_some(most);
         match self {
             Self::Nothing | Self::Injected(_) => None,
-            Self::Slots(slots) => Some(rates.cycles.saturating_mul(slots.into())),
+            Self::Slots(slots) => timed(rates.cycles.saturating_mul(slots.into())),
             // The remainder of the division may add one.
-            Self::Reference(_) => Some(rates.ref_cycles),
-            Self::CyclesWithout(_) => Some(rates.cycles),
-            Self::Occurrences(event) => Some(match event {
-                HwEvent::Instructions | HwEvent::Branches | HwEvent::BranchMisses => 1,
-                HwEvent::Cycles => rates.cycles,
-                HwEvent::RefCycles => rates.ref_cycles,
-                HwEvent::Loads | HwEvent::Stores | HwEvent::LlcReferences | HwEvent::LlcMisses => {
-                    rates.memory
-                }
-            }),
+            Self::Reference(_) => timed(rates.ref_cycles),
+            Self::CyclesWithout(_) => timed(rates.cycles),
+            Self::Occurrences(event) => match event {
+                HwEvent::Instructions | HwEvent::Branches => Some(1),
+                HwEvent::Loads | HwEvent::Stores => Some(rates.memory),
+                HwEvent::Cycles => timed(rates.cycles),
+                HwEvent::RefCycles => timed(rates.ref_cycles),
+                HwEvent::BranchMisses => timed(1),
+                HwEvent::LlcReferences | HwEvent::LlcMisses => timed(rates.memory),
+                // Only a model of the pipeline tells these, and it lags.
+                _ => None,
+            },
         }
     }
 }

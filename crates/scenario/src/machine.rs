@@ -22,6 +22,8 @@ pub enum Vendor {
 pub enum Timing {
     /// One cycle each.
     Unit,
+    /// What an out-of-order model of a Skylake core says.
+    Skylake,
 }
 
 /// A machine.
@@ -87,7 +89,7 @@ pub const FEATURES: &[&str] = &[
     "sse", "sse2", "cx16", "clflush", "popcnt", "lzcnt", "bmi1", "bmi2", "adx", "movbe", "crc32",
     "fsgsbase", "rdtscp", "rdpid", "clac",
 ];
-pub(crate) const TIMINGS: &[&str] = &["unit"];
+pub(crate) const TIMINGS: &[&str] = &["unit", "skylake"];
 
 /// Reads a machine file.
 ///
@@ -120,16 +122,16 @@ fn read(top: &Table<'_>) -> Option<Machine> {
         .filter(|name| cx.file_name(name, "a machine"));
     let timing = top
         .get("timing")
-        .and_then(|v| cx.word(v, "timing", TIMINGS));
+        .and_then(|v| cx.word(v, "timing", TIMINGS))
+        .map(|at| [Timing::Unit, Timing::Skylake][at]);
     let skid = top.number("skid", (0, 10_000), 0);
     let skid_max = top.number("skid_max", (0, 10_000), 0);
     let samples = top.number("max_samples_per_tick", (1, u64::MAX), 1);
     let missing_features = missing_features(top);
-    timing?;
     Some(Machine {
         name: name?.into_inner(),
         vendor: vendor?,
-        timing: Timing::Unit,
+        timing: timing?,
         skid: u32::try_from(skid?).ok()?,
         skid_max: u32::try_from(skid_max?).ok()?,
         max_samples_per_tick: samples?,

@@ -57,7 +57,7 @@ fn machine_values() {
         r#"format = 1
 name = "m"
 vendor = "intle"
-timing = "skylake"
+timing = "haswell"
 skid_max = -1
 max_samples_per_tick = 0
 [pmu]
@@ -77,13 +77,13 @@ full_width_writes = 1
               |
               = help: possible: `intel` or `amd`
 
-            error[E0106]: unknown timing `skylake`
+            error[E0106]: unknown timing `haswell`
              --> m.toml:4:10
               |
-            4 | timing = "skylake"
+            4 | timing = "haswell"
               |          ^^^^^^^^^
               |
-              = help: possible: `unit`
+              = help: possible: `unit` or `skylake`
 
             error[E0105]: `skid_max` is out of range
              --> m.toml:5:12

@@ -184,6 +184,12 @@ impl Memory {
         }
     }
 
+    /// A number that is another one whenever decoded instructions may be stale.
+    #[must_use]
+    pub fn code_version(&self) -> u64 {
+        self.version
+    }
+
     /// Bytes of memory.
     #[must_use]
     pub fn size(&self) -> u64 {

@@ -43,19 +43,20 @@ fn the_architectural_events() {
     for (index, (code, event)) in events.into_iter().enumerate() {
         let mut bench = Bench::new(intel(4));
         bench.wr(0x186, code | USR | EN);
-        for n in 0..HwEvent::COUNT as u64 {
-            let all = [
-                HwEvent::Instructions,
-                HwEvent::Branches,
-                HwEvent::Loads,
-                HwEvent::Stores,
-                HwEvent::Cycles,
-                HwEvent::RefCycles,
-                HwEvent::BranchMisses,
-                HwEvent::LlcReferences,
-                HwEvent::LlcMisses,
-            ];
-            bench.happen(Ring::User, &[(all[n as usize], 1 << n)]);
+        let all = [
+            HwEvent::Instructions,
+            HwEvent::Branches,
+            HwEvent::Loads,
+            HwEvent::Stores,
+            HwEvent::Cycles,
+            HwEvent::RefCycles,
+            HwEvent::BranchMisses,
+            HwEvent::LlcReferences,
+            HwEvent::LlcMisses,
+        ];
+        for (n, other) in all.into_iter().enumerate() {
+            assert_eq!(other as usize, n);
+            bench.happen(Ring::User, &[(other, 1 << n)]);
         }
         assert_eq!(bench.rd(0xc1), 1 << event as u64, "{code:#x}");
         let missing = Config {
@@ -266,6 +267,7 @@ fn headroom_respects_what_an_instruction_may_add() {
         cycles: 100,
         ref_cycles: 50,
         memory: 3,
+        lags: false,
     };
     let config = Config {
         per_instruction: rates,

@@ -50,6 +50,7 @@ fn config() -> impl Strategy<Value = Config> {
                         cycles: 3,
                         ref_cycles: 4,
                         memory: 1,
+                        lags: false,
                     },
                     ..Config::default()
                 };

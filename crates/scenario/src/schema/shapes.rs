@@ -494,6 +494,8 @@ words! {
     enum TimingWord {
         /// One cycle for each instruction.
         Unit = "unit",
+        /// An out-of-order model of a Skylake core.
+        Skylake = "skylake",
     }
 
     /// A read guard.

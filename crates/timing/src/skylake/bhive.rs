@@ -7,9 +7,10 @@
 
 use super::form::Table;
 use super::functional::Functional;
+use super::log::{Log, Stage};
 use super::lower::{Lowered, Lowering};
 use super::pipeline::Pipeline;
-use super::trace::Executed;
+use super::trace::{Executed, Feed};
 use iced_x86::{Decoder, DecoderOptions, FlowControl, Instruction, Mnemonic, Register};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -180,6 +181,7 @@ impl Block {
                         FlowControl::UnconditionalBranch | FlowControl::Call
                     ),
                     memory,
+                    ..Executed::default()
                 });
                 at = next;
             }
@@ -190,8 +192,44 @@ impl Block {
         Ok(trace)
     }
 
-    fn prediction(&self, trace: &[Executed], pipeline: &Pipeline<'_>) -> Prediction {
-        let end = |copies: usize| pipeline.retired[copies * self.code.len() - 1];
+    /// The pipeline after the copies went through it.
+    fn run(&self, trace: &[Executed], log: Log) -> Result<Pipeline, Refusal> {
+        let mut feed = Feed::new(self.code.clone());
+        let mut pipeline = Pipeline::new(false);
+        pipeline.log = Some(log);
+        // A run before left the translations in the second level; what the operating system does
+        // between two runs leaves nothing of the first level but the stack's page.
+        pipeline.use_page(0);
+        pipeline.use_page(super::functional::STACK);
+        for executed in trace {
+            let operands = self.code[executed.code as usize].memory.len();
+            for address in executed.memory.iter().take(operands) {
+                pipeline.warm(address.linear);
+            }
+        }
+        let most = MOST_CYCLES * trace.len() as u64;
+        for executed in trace {
+            feed.push(*executed);
+            pipeline.advance(&feed);
+            if pipeline.now() > most {
+                return Err(Refusal::TooLong);
+            }
+        }
+        if !pipeline.drain(&feed, most) {
+            return Err(Refusal::TooLong);
+        }
+        Ok(pipeline)
+    }
+
+    fn prediction(&self, trace: &[Executed], pipeline: &Pipeline) -> Prediction {
+        let notes = pipeline.log.as_ref().map_or(&[][..], |log| &log.notes);
+        let end = |copies: usize| {
+            let last = copies * self.code.len() - 1;
+            notes
+                .iter()
+                .rfind(|n| n.0 == last && n.1 == Stage::Retired)
+                .map_or(0, |n| n.2)
+        };
         let memory = || self.code.iter().flat_map(|c| &c.memory);
         let pages: BTreeSet<u64> = trace
             .iter()
@@ -224,11 +262,7 @@ impl Block {
 pub fn predict(table: &Table, bytes: &[u8]) -> Result<Prediction, Refusal> {
     let block = Block::new(table, bytes)?;
     let trace = block.trace()?;
-    let mut pipeline = Pipeline::new(&block.code, &trace);
-    pipeline.warm(super::functional::STACK);
-    if !pipeline.run(MOST_CYCLES * trace.len() as u64) {
-        return Err(Refusal::TooLong);
-    }
+    let pipeline = block.run(&trace, Log::retirements())?;
     Ok(block.prediction(&trace, &pipeline))
 }
 

@@ -111,8 +111,12 @@ pub struct Lowered {
     pub beside: u8,
     /// Jump, call or return.
     pub branch: bool,
-    /// May become one uop with a conditional jump.
-    pub fuses: bool,
+    /// Conditions ([`super::pair`]) with which a conditional jump may become one with it.
+    pub fuses: u8,
+    /// A conditional jump: its condition's bit.
+    pub condition: u8,
+    /// Bytes of the jump that became one with it.
+    pub fused_len: u8,
     /// Waits until everything before has retired, and holds up what follows.
     pub serializing: bool,
     /// Fewest cycles between two of it.
@@ -202,7 +206,9 @@ impl<'t> Lowering<'t> {
             beside: form.beside,
             branch: instruction.flow_control() != iced_x86::FlowControl::Next
                 && instruction.flow_control() != iced_x86::FlowControl::Interrupt,
-            fuses: false,
+            fuses: super::pair::fuses(instruction),
+            condition: super::pair::condition(instruction),
+            fused_len: 0,
             serializing: matches!(instruction.mnemonic(), Mnemonic::Lfence | Mnemonic::Cpuid),
             interval: form.interval,
             entries: Vec::new(),

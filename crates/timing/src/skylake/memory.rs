@@ -17,6 +17,9 @@ const FORWARD: u64 = 3;
 /// Cycles from the commit of a store to a load that it cannot serve: one that needs more than the
 /// store has, or names the same bytes by another page (calibrated on measured blocks).
 const BLOCKED: u64 = 13;
+/// Cycles from a store's address to a load that was held up by its page offset only (general
+/// literature: a few cycles).
+const ALIASED: u64 = 5;
 
 /// A store between rename and the cache.
 #[derive(Debug, Clone)]
@@ -27,6 +30,8 @@ struct Store {
     address_at: Option<u64>,
     data_at: Option<u64>,
     retired: bool,
+    /// Cycle in which the first-level cache has its line.
+    owned_at: u64,
     /// Cycles its translation holds up the commit.
     translation: u64,
     /// Loads that wait for it: (uop, first cycle of its data from the cache, forwarding cycles).
@@ -35,12 +40,13 @@ struct Store {
 
 #[derive(Debug, Clone, Copy)]
 struct Waiting {
-    load: u32,
+    load: u64,
     /// Cycle in which the load was dispatched, and in which the cache would have its data.
     dispatched: u64,
     earliest: u64,
     blocked: bool,
     vector: bool,
+    alias: bool,
 }
 
 /// How a load depends on a store.
@@ -50,6 +56,8 @@ pub struct Dependence {
     pub store: u64,
     /// It has to wait until the store is in the cache.
     pub blocked: bool,
+    /// Only the page offsets meet: the load waits as if the store were meant.
+    pub alias: bool,
 }
 
 /// What a load that reaches the cache finds.
@@ -73,7 +81,7 @@ fn distance(from: Address, to: Address) -> u64 {
 }
 
 /// The store buffer.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct StoreBuffer {
     stores: VecDeque<Store>,
     /// Number of the oldest.
@@ -97,6 +105,7 @@ impl StoreBuffer {
             address_at: None,
             data_at: None,
             retired: false,
+            owned_at: 0,
             translation: 0,
             waiting: Vec::new(),
         });
@@ -116,10 +125,34 @@ impl StoreBuffer {
                 return Some(Dependence {
                     store: self.oldest + i as u64,
                     blocked: !inside || alias,
+                    alias: false,
                 });
             }
         }
-        None
+        self.alias(address, size)
+    }
+
+    /// The youngest store whose page offsets meet those of a load, in another page.
+    fn alias(&self, address: Address, size: u64) -> Option<Dependence> {
+        // In the place where addresses are offsets into one page, what meets is the same.
+        if address.physical < PAGE {
+            return None;
+        }
+        let offset = |from: u64, to: u64| to.wrapping_sub(from) % PAGE;
+        let meets = |s: &Store| {
+            offset(s.address.linear, address.linear) < s.size
+                || offset(address.linear, s.address.linear) < size
+        };
+        // Stores whose address is known are told apart by it.
+        let found = self
+            .stores
+            .iter()
+            .rposition(|s| meets(s) && s.address_at.is_none())?;
+        Some(Dependence {
+            store: self.oldest + found as u64,
+            blocked: false,
+            alias: true,
+        })
     }
 
     fn get(&mut self, number: u64) -> Option<&mut Store> {
@@ -130,7 +163,7 @@ impl StoreBuffer {
     /// A load that is dispatched now asks its store; `earliest` is when the cache would have it.
     pub fn ask(
         &mut self,
-        load: u32,
+        load: u64,
         dependence: Dependence,
         now: u64,
         earliest: u64,
@@ -145,7 +178,14 @@ impl StoreBuffer {
             earliest,
             blocked: dependence.blocked,
             vector,
+            alias: dependence.alias,
         };
+        if dependence.alias {
+            // Once the store's address is known, the load goes on with its own data.
+            if let Some(at) = store.address_at {
+                return Found::At(earliest.max(at + ALIASED));
+            }
+        }
         if !dependence.blocked
             && let (Some(a), Some(d)) = (store.address_at, store.data_at)
         {
@@ -156,7 +196,7 @@ impl StoreBuffer {
     }
 
     /// The address uop of a store was dispatched; loads whose data cycle is known now go to `out`.
-    pub fn address(&mut self, number: u64, now: u64, out: &mut Vec<(u32, u64)>) {
+    pub fn address(&mut self, number: u64, now: u64, out: &mut Vec<(u64, u64)>) {
         if let Some(store) = self.get(number) {
             store.address_at = Some(now + ADDRESS_READY);
             store.settle(out);
@@ -164,7 +204,7 @@ impl StoreBuffer {
     }
 
     /// As [`Self::address`], for the data uop.
-    pub fn data(&mut self, number: u64, now: u64, out: &mut Vec<(u32, u64)>) {
+    pub fn data(&mut self, number: u64, now: u64, out: &mut Vec<(u64, u64)>) {
         if let Some(store) = self.get(number) {
             store.data_at = Some(now + DATA_READY);
             store.settle(out);
@@ -178,15 +218,22 @@ impl StoreBuffer {
         }
     }
 
-    /// The instruction of a store retired.
-    pub fn retire(&mut self, number: u64) {
+    /// The instruction of a store retired; the store's address, the first time.
+    pub fn retire(&mut self, number: u64) -> Option<Address> {
+        let store = self.get(number)?;
+        let first = !std::mem::replace(&mut store.retired, true);
+        first.then_some(store.address)
+    }
+
+    /// The line of a store comes in that cycle.
+    pub fn owned(&mut self, number: u64, at: u64) {
         if let Some(store) = self.get(number) {
-            store.retired = true;
+            store.owned_at = at;
         }
     }
 
     /// One store a cycle goes to the cache; loads that waited for that go to `out`.
-    pub fn cycle(&mut self, now: u64, out: &mut Vec<(u32, u64)>) {
+    pub fn cycle(&mut self, now: u64, out: &mut Vec<(u64, u64)>) {
         if let Some(front) = self.stores.front_mut()
             && front.retired
             && front.translation > 0
@@ -194,7 +241,10 @@ impl StoreBuffer {
             self.commit_from = now + std::mem::take(&mut front.translation);
         }
         if now >= self.commit_from
-            && self.stores.front().is_some_and(|s| s.retired)
+            && self
+                .stores
+                .front()
+                .is_some_and(|s| s.retired && s.owned_at <= now)
             && let Some(store) = self.stores.pop_front()
         {
             self.oldest += 1;
@@ -217,10 +267,14 @@ impl Waiting {
 }
 
 impl Store {
-    fn settle(&mut self, out: &mut Vec<(u32, u64)>) {
+    fn settle(&mut self, out: &mut Vec<(u64, u64)>) {
         if let (Some(a), Some(d)) = (self.address_at, self.data_at) {
             let ready = a.max(d);
             self.waiting.retain(|w| {
+                if w.alias {
+                    out.push((w.load, w.earliest.max(a + ALIASED)));
+                    return false;
+                }
                 if !w.blocked {
                     out.push((w.load, w.forwarded(ready)));
                 }

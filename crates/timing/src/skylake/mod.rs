@@ -10,12 +10,21 @@
 //! Sources of the figures: Abel and Reineke, "uiCA" (ICS 2022) where not said otherwise.
 
 pub mod bhive;
+pub mod branch;
+pub mod cache;
 pub mod decode;
+pub mod dsb;
+pub mod events;
+pub mod fetch;
 pub mod form;
 pub mod functional;
 mod fuse;
+mod issue;
+pub mod log;
 pub mod lower;
 pub mod memory;
+pub mod model;
+mod pair;
 pub mod pipeline;
 pub mod ports;
 pub mod predecode;

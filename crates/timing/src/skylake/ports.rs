@@ -11,7 +11,7 @@ pub const PORTS: usize = 8;
 const UNEVEN: u32 = 3;
 
 /// Uops assigned to each port.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Ports {
     waiting: [u32; PORTS],
     seen: [u32; PORTS],

@@ -5,8 +5,8 @@
 //! in the next block counts for the limit of five too. Length-changing prefixes cost three cycles
 //! each, less what the block before took beyond its first cycle.
 
-use super::lower::Lowered;
-use super::trace::Executed;
+use super::events::{Event, Events};
+use super::trace::Feed;
 use std::collections::VecDeque;
 
 /// Instructions a cycle.
@@ -19,10 +19,10 @@ const TO_DECODE: u64 = 3;
 const LENGTH_CHANGE: u32 = 3;
 
 /// Predecoder and instruction queue.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Predecode {
-    /// Next instruction of the trace.
-    next: usize,
+    /// Next instruction to fetch.
+    pub next: usize,
     /// Instructions still to come from the current block, cycles and stalls left for it.
     left: u32,
     cycles: u32,
@@ -37,13 +37,32 @@ pub struct Predecode {
 }
 
 impl Predecode {
+    /// Between two blocks of which the second does not follow the first: another source of uops
+    /// may take over here.
+    #[must_use]
+    pub const fn at_start(&self) -> bool {
+        self.cycles == 0 && !self.started
+    }
+
+    /// Instructions it holds.
+    #[must_use]
+    pub fn idle(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    /// Fetch goes on at the next instruction, wherever that is.
+    pub const fn restart(&mut self) {
+        self.started = false;
+    }
+
     /// One cycle.
-    pub fn cycle(&mut self, now: u64, code: &[Lowered], trace: &[Executed]) {
-        if self.cycles == 0 && !self.enter(code, trace) {
+    pub fn cycle(&mut self, now: u64, feed: &Feed, events: &mut Events) {
+        if self.cycles == 0 && !self.enter(feed) {
             return;
         }
         if self.stall > 0 {
             self.stall -= 1;
+            events.add(Event::LengthChangeStalls, 1);
             return;
         }
         if self.queue.len() + WIDTH as usize > QUEUE {
@@ -57,20 +76,21 @@ impl Predecode {
         self.cycles -= 1;
     }
 
-    /// Looks at the next block; false when the trace is at its end.
-    fn enter(&mut self, code: &[Lowered], trace: &[Executed]) -> bool {
-        let Some(first) = trace.get(self.next) else {
+    /// Looks at the next block; false when there is no instruction.
+    fn enter(&mut self, feed: &Feed) -> bool {
+        if self.next >= feed.pushed {
             return false;
-        };
+        }
         self.block = if self.started {
             self.block + 1
         } else {
-            first.at >> 4
+            feed.at(self.next).at >> 4
         };
         self.started = true;
         let (mut ends, mut opens, mut changes) = (0, 0, 0);
-        for executed in &trace[self.next..] {
-            let lowered = &code[executed.code as usize];
+        for n in self.next..feed.pushed {
+            let executed = feed.at(n);
+            let lowered = &feed.code[executed.code as usize];
             let last = (executed.at + u64::from(lowered.len) - 1) >> 4;
             let opcode = (executed.at + u64::from(lowered.opcode_at)) >> 4;
             if lowered.length_changing && opcode == self.block {
@@ -81,7 +101,7 @@ impl Predecode {
                 break;
             }
             ends += 1;
-            if executed.taken {
+            if executed.taken || executed.mispredicted {
                 self.started = false;
                 break;
             }
@@ -91,11 +111,5 @@ impl Predecode {
         self.cycles = (ends + opens).div_ceil(WIDTH).max(1);
         self.before = self.cycles;
         true
-    }
-
-    /// Everything of the trace has been seen.
-    #[must_use]
-    pub fn done(&self, trace: &[Executed]) -> bool {
-        self.next >= trace.len() && self.queue.is_empty()
     }
 }

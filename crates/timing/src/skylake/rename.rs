@@ -10,7 +10,7 @@ const MOVE_SLOTS: i32 = 4;
 const STACK_REACH: i32 = 128;
 
 /// Registers of one kind with more than one name.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Moves {
     /// Names that share each register.
     names: Vec<u8>,
@@ -40,7 +40,7 @@ impl Moves {
 }
 
 /// Rename state.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Rename {
     values: [Value; RESOURCES],
     /// By resource: its shared register (index into `names`) plus one.

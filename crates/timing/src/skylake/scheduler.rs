@@ -7,10 +7,10 @@ use std::collections::BinaryHeap;
 
 /// Uops in flight are numbered; their state stands in a ring of that many. More than the reorder
 /// buffer's slots times the uops of a slot, so that a number this old has long retired.
-const RING: u32 = 4096;
+const RING: u64 = 4096;
 /// Most inputs of a uop.
-const INPUTS: u32 = 8;
-const NONE: u32 = u32::MAX;
+const INPUTS: u64 = 8;
+const NONE: u64 = u64::MAX;
 /// Not executed yet.
 pub const UNKNOWN: u64 = u64::MAX;
 /// Cycles from rename to the earliest dispatch.
@@ -22,13 +22,13 @@ pub const ENTRIES: u32 = 97;
 #[derive(Debug, Clone, Copy)]
 pub struct Flight {
     /// Its number.
-    pub number: u32,
+    pub number: u64,
     /// Index of the lowered instruction and of the uop in it.
     pub code: u32,
     /// See `code`; `u16::MAX` for uops that rename inserted.
     pub uop: u16,
     /// Instruction in the trace.
-    pub instruction: u32,
+    pub instruction: usize,
     /// Reorder buffer slot.
     pub slot: u64,
     /// Port.
@@ -46,13 +46,13 @@ pub struct Flight {
     issued: u64,
     ready: u64,
     pending: u8,
-    waiters: u32,
+    waiters: u64,
 }
 
 impl Flight {
     /// A uop of an instruction; the scheduler fills in the rest.
     #[must_use]
-    pub const fn new(code: u32, uop: u16, instruction: u32, slot: u64, port: u8) -> Self {
+    pub const fn new(code: u32, uop: u16, instruction: usize, slot: u64, port: u8) -> Self {
         Self {
             number: 0,
             code,
@@ -76,8 +76,8 @@ impl Flight {
 /// A value's producer and its cycles after that uop's base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Value {
-    /// Producing uop; `u32::MAX`: there since ever.
-    pub uop: u32,
+    /// Producing uop; `u64::MAX`: there since ever.
+    pub uop: u64,
     /// Cycles.
     pub cycles: u16,
 }
@@ -92,21 +92,21 @@ impl Value {
 
 #[derive(Debug, Clone, Copy)]
 struct Link {
-    next: u32,
+    next: u64,
     cycles: u16,
 }
 
 /// Scheduler state.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Scheduler {
     flights: Vec<Flight>,
     links: Vec<Link>,
-    next: u32,
+    next: u64,
     /// Entries taken.
     pub taken: u32,
     /// By port: uops that become ready in a later cycle, and ready ones, oldest first.
-    later: [BinaryHeap<Reverse<(u64, u32)>>; PORTS],
-    ready: [BinaryHeap<Reverse<u32>>; PORTS],
+    later: [BinaryHeap<Reverse<(u64, u64)>>; PORTS],
+    ready: [BinaryHeap<Reverse<u64>>; PORTS],
 }
 
 impl Default for Scheduler {
@@ -131,16 +131,16 @@ impl Default for Scheduler {
 impl Scheduler {
     /// A uop by its number.
     #[must_use]
-    pub fn flight(&self, number: u32) -> &Flight {
+    pub fn flight(&self, number: u64) -> &Flight {
         &self.flights[(number % RING) as usize]
     }
 
-    fn flight_mut(&mut self, number: u32) -> &mut Flight {
+    fn flight_mut(&mut self, number: u64) -> &mut Flight {
         &mut self.flights[(number % RING) as usize]
     }
 
     /// Is this uop still in the ring?
-    const fn known(&self, number: u32) -> bool {
+    const fn known(&self, number: u64) -> bool {
         number != NONE && self.next - number <= RING / 2
     }
 
@@ -159,7 +159,7 @@ impl Scheduler {
     }
 
     /// Takes a uop with its inputs; its number.
-    pub fn issue(&mut self, mut flight: Flight, inputs: &[Value], now: u64) -> u32 {
+    pub fn issue(&mut self, mut flight: Flight, inputs: &[Value], now: u64) -> u64 {
         let number = self.next;
         self.next += 1;
         self.taken += 1;
@@ -168,7 +168,7 @@ impl Scheduler {
         for (i, &input) in inputs.iter().take(INPUTS as usize).enumerate() {
             let when = self.when(input);
             if when == UNKNOWN {
-                let link = (number % RING) * INPUTS + i as u32;
+                let link = (number % RING) * INPUTS + i as u64;
                 let producer = self.flight_mut(input.uop);
                 let next = std::mem::replace(&mut producer.waiters, link);
                 self.links[link as usize] = Link {
@@ -188,7 +188,7 @@ impl Scheduler {
     }
 
     /// All inputs have a cycle: the uop may be dispatched from its own on.
-    fn wake(&mut self, number: u32) {
+    fn wake(&mut self, number: u64) {
         let flight = self.flight(number);
         let earliest = flight.issued + TO_DISPATCH;
         // An operand that comes just as the uop reaches the ports costs one more cycle.
@@ -201,7 +201,7 @@ impl Scheduler {
     }
 
     /// A dispatched uop waits for cycle `at` again.
-    pub fn again(&mut self, number: u32, at: u64) {
+    pub fn again(&mut self, number: u64, at: u64) {
         self.taken += 1;
         self.flight_mut(number).translated = true;
         let port = usize::from(self.flight(number).port);
@@ -214,7 +214,7 @@ impl Scheduler {
         port: usize,
         now: u64,
         may: impl Fn(&Flight) -> bool,
-    ) -> Option<u32> {
+    ) -> Option<u64> {
         while let Some(&Reverse((at, number))) = self.later[port].peek()
             && at <= now
         {
@@ -242,7 +242,7 @@ impl Scheduler {
     }
 
     /// A uop's outputs count from `base`: wakes those that wait.
-    pub fn complete(&mut self, number: u32, base: u64) {
+    pub fn complete(&mut self, number: u64, base: u64) {
         let flight = self.flight_mut(number);
         flight.base = base;
         let mut link = std::mem::replace(&mut flight.waiters, NONE);

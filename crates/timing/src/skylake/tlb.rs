@@ -7,7 +7,7 @@ const SECOND_LEVEL: u64 = 9;
 const WALK: u64 = 30;
 
 /// A set-associative table of page numbers, most recent first.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Level {
     ways: usize,
     sets: Vec<Vec<u64>>,
@@ -53,7 +53,7 @@ pub enum Lookup {
 }
 
 /// Both levels.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Tlb {
     first: Level,
     second: Level,
