@@ -334,6 +334,13 @@ fn files_that_are_no_program_of_this_kind() {
         let piped = finish(pmusim(["exec", "-q", "-"]).write_stdin(code));
         assert!(piped.out.contains("1 arguments"), "{}", piped.out);
     }
+    let free = ["-static-pie", "-fPIE", "-nostdlib", "-fno-stack-protector"];
+    if let Some(program) = compile("gcc", &free, "freestanding.c") {
+        let path = &program.path;
+        run(&["exec", path, "--base", "0x100010"]).fails(2, &["0x100010", "no multiple"]);
+        run(&["exec", path, "--base", "0x10000000"]).fails(2, &["beyond"]);
+        run(&["exec", path, "--base", "0x8000000"]).succeeds();
+    }
     let high = [
         "-static",
         "-nostdlib",
@@ -343,6 +350,7 @@ fn files_that_are_no_program_of_this_kind() {
     if let Some(program) = compile("gcc", &high, "freestanding.c") {
         let path = &program.path;
         run(&["exec", path]).fails(2, &["beyond"]);
+        run(&["exec", path, "--memory", "2048"]).fails(2, &["2047"]);
         run(&["exec", path, "--memory", "1024"]).succeeds();
     }
 }

@@ -298,9 +298,10 @@ pub(crate) struct ExecArgs {
     /// A register's first value, such as RAX=0x10; also RIP and RFLAGS (may be repeated).
     #[arg(long, value_name = "REG=VALUE", value_parser = register)]
     pub(crate) reg: Vec<(Register, u64)>,
-    /// Instructions to retire at most.
-    #[arg(long, value_name = "N", value_parser = number, default_value = "100000000")]
-    pub(crate) max_insns: u64,
+    /// Instructions to retire at most [default: 100 million on the bare core, 10 thousand million
+    /// for a Linux program].
+    #[arg(long, value_name = "N", value_parser = number)]
+    pub(crate) max_insns: Option<u64>,
     /// Take the file as machine code even if it begins like an ELF.
     #[arg(long)]
     pub(crate) raw: bool,

@@ -19,6 +19,8 @@ use crate::exec_linux;
 use crate::exit::Exit;
 use crate::files;
 
+/// Instructions without `--max-insns`.
+const INSTRUCTIONS_MAX: u64 = 100_000_000;
 /// Boundaries between two looks at Ctrl-C.
 pub(crate) const CHUNK: u64 = 10_000_000;
 /// Boundaries allowed for each instruction of the limit, and on top of that: iterations of REP
@@ -76,7 +78,11 @@ pub(crate) fn run(context: &Context, args: &ExecArgs) -> Result<Exit, Failure> {
         }
     }
 
-    let end = execute(context, &mut machine, args.max_insns);
+    let end = execute(
+        context,
+        &mut machine,
+        args.max_insns.unwrap_or(INSTRUCTIONS_MAX),
+    );
     let report = ExecReport::new(&machine, end.as_ref());
     context.result("exec", &report, |out| report.human(out))?;
     Ok(match report.stop {

@@ -14,6 +14,9 @@ use crate::error::Failure;
 use crate::exec::{BOUNDARIES_MORE, BOUNDARIES_PER_INSTRUCTION, CHUNK, retired};
 use crate::exit::Exit;
 
+/// Instructions without `--max-insns`: some minutes.
+const INSTRUCTIONS_MAX: u64 = 10_000_000_000;
+
 /// Where the program's output goes.
 #[derive(Debug)]
 struct Sink {
@@ -53,7 +56,8 @@ pub(crate) fn run(context: &Context, args: &ExecArgs, bytes: &[u8]) -> Result<Ex
         err: Vec::new(),
         error: None,
     };
-    let ended = execute(context, &mut process, args.max_insns, &mut sink);
+    let most = args.max_insns.unwrap_or(INSTRUCTIONS_MAX);
+    let ended = execute(context, &mut process, most, &mut sink);
     if !sink.keep
         && let Err(error) = io::stdout().flush()
     {

@@ -66,6 +66,12 @@ pub enum LoadError {
         /// Bytes of address space.
         memory: u64,
     },
+    /// The address space asked for is larger than memory can be.
+    #[error("an address space of {0:#x} bytes is larger than {max:#x}, the most there can be", max = cpu::SIZE_MAX)]
+    Memory(u64),
+    /// The base of a position-independent program is not that of a page.
+    #[error("a program cannot be placed at {0:#x}: that is no multiple of 0x1000")]
+    Base(u64),
     /// Arguments and environment are too long.
     #[error("arguments and environment take {0} bytes; a quarter of the stack is the most")]
     Arguments(u64),
@@ -146,6 +152,12 @@ impl Process {
             return Err(LoadError::Arguments(arguments));
         }
         let image = Arc::new(Image::parse_unrelocated(bytes, options.base)?);
+        if options.memory > cpu::SIZE_MAX {
+            return Err(LoadError::Memory(options.memory));
+        }
+        if !image.bias().is_multiple_of(PAGE) {
+            return Err(LoadError::Base(image.bias()));
+        }
         let layout = Layout::of(bytes, &image, image.bias());
         let mut machine = Machine::process(Arc::clone(&image), hardware, options.memory)?;
         let space = Space::new(machine.mem_mut(), layout.end);
