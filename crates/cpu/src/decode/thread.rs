@@ -209,7 +209,7 @@ pub(super) fn select(i: &Instruction, op: &Op) -> Option<Thread> {
         N::Cdq => Some(go::<t::ExtendD<u32>>),
         N::Cqo => Some(go::<t::ExtendD<u64>>),
         N::Bswap => wide!(bytes, Bswap),
-        N::Nop | N::Endbr64 | N::Pause => Some(go::<t::Nop>),
+        N::Nop | N::Endbr64 => Some(go::<t::Nop>),
         _ => conditional(i, op),
     }
 }
