@@ -79,6 +79,7 @@ fn simulated(path: &Path) -> (i32, Counted) {
             ..pmu::Config::default()
         },
         features: cpu::Features::ALL,
+        timing: machine::Timing::Unit,
         skid: 0,
         skid_max: 0,
         max_samples_per_tick: 1,
