@@ -139,7 +139,8 @@ pub struct Cpu {
     pub cr3: u64,
     /// CR4.
     pub cr4: u64,
-    /// DR0 to DR3, DR6 and DR7 at their numbers. Only MOV may enable a breakpoint.
+    /// DR0 to DR3, DR6 and DR7 at their numbers. Only MOV may enable a
+    /// breakpoint, or a host that sets RFLAGS afterwards.
     pub dr: [u64; 8],
     /// `IA32_EFER`.
     pub efer: u64,

@@ -60,6 +60,12 @@ fn machine(data: &[u8]) -> Machine {
     m.cpu.mxcsr = mxcsr & MXCSR_MASK;
     m.cpu.cr0 |= u64::from(control & 0xe);
     m.cpu.cr4 |= u64::from(control >> 4) << 8 | u64::from(control & 1) << 16;
+    if has(3) {
+        // Breakpoints on what the registers point to, and on the code.
+        m.cpu.dr[..4].copy_from_slice(&regs[..4]);
+        m.cpu.dr[3] = CODE + regs[3] % 64;
+        m.cpu.dr[7] = 0x400 | mxcsr.reverse_bits() as u64 & 0xffff_23ff;
+    }
     m.cpu.set_rflags(flags);
     if has(0) {
         m.cpu.enter_user();
