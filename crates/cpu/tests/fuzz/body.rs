@@ -64,7 +64,7 @@ fn machine(data: &[u8]) -> Machine {
         // Breakpoints on what the registers point to, and on the code.
         m.cpu.dr[..4].copy_from_slice(&regs[..4]);
         m.cpu.dr[3] = CODE + regs[3] % 64;
-        m.cpu.dr[7] = 0x400 | mxcsr.reverse_bits() as u64 & 0xffff_23ff;
+        m.cpu.dr[7] = 0x400 | u64::from(mxcsr.reverse_bits()) & 0xffff_23ff;
     }
     m.cpu.set_rflags(flags);
     if has(0) {

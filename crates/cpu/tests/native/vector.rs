@@ -78,7 +78,7 @@ fn number(r: &mut Random, exp_bits: u32, fraction_bits: u32) -> u64 {
     let one = (bias as u64) << fraction_bits;
     let noise = r.next();
     let near = noise >> 8 & 3;
-    let magnitude = match r.below(14) {
+    let magnitude = match r.below(15) {
         0 => 0,
         1 => infinity,
         // NaNs of both kinds.
@@ -102,9 +102,47 @@ fn number(r: &mut Random, exp_bits: u32, fraction_bits: u32) -> u64 {
             let exp = bias + r.below(9) as i64 - 4;
             (exp as u64) << fraction_bits | noise & fraction_mask
         }
+        // What a conversion to single precision rounds at its edges.
+        12 if exp_bits == 11 => {
+            let single = f32::from_bits(number(r, 8, 23) as u32 & 0x7fff_ffff);
+            let bits = f64::from(single).to_bits();
+            bits.wrapping_add((near | r.below(2) << 28).wrapping_sub(2))
+        }
         _ => noise & ((1 << (exp_bits + fraction_bits)) - 1),
     };
     magnitude | (noise >> 63) << (exp_bits + fraction_bits)
+}
+
+/// Two doubles whose product, or quotient with `divide`, lies just at the edge between denormal
+/// and normal numbers, or at that of the largest one; singles likewise.
+fn at_the_edge(r: &mut Random, divide: bool, single: bool) -> (u64, u64) {
+    let near = r.below(5);
+    let high = r.below(4) == 0;
+    let exp = 20 + r.below(40) as i32;
+    // A factor that keeps the other number normal, and so of full precision.
+    let shrink = if divide == high { -exp } else { exp };
+    let noise = r.next();
+    if single {
+        let edge = if high { 0x7f7f_ffff } else { 0x0080_0000 };
+        let target = f32::from_bits(edge - near as u32);
+        let factor = f32::from_bits((noise as u32 & 0x7f_ffff) | 0x3f80_0000) * 2f32.powi(shrink);
+        let other = if divide {
+            target * factor
+        } else {
+            target / factor
+        };
+        (other.to_bits().into(), factor.to_bits().into())
+    } else {
+        let edge = if high { 0x7fef_ffff_ffff_ffff } else { 1 << 52 };
+        let target = f64::from_bits(edge - near);
+        let factor = f64::from_bits(noise >> 12 | 0x3ff0 << 48) * 2f64.powi(shrink);
+        let other = if divide {
+            target * factor
+        } else {
+            target / factor
+        };
+        (other.to_bits(), factor.to_bits())
+    }
 }
 
 /// 16 bytes: numbers of one format, or anything.
@@ -136,7 +174,24 @@ pub(super) fn registers(r: &mut Random, i: &Instruction, state: &mut State) {
         (n < i.op_count() && i.op_kind(n) == OpKind::Register && i.op_register(n).is_xmm())
             .then(|| i.op_register(n).number())
     };
+    let edge = match i.mnemonic() {
+        N::Mulps | N::Mulss => Some((false, true)),
+        N::Mulpd | N::Mulsd => Some((false, false)),
+        N::Divps | N::Divss => Some((true, true)),
+        N::Divpd | N::Divsd => Some((true, false)),
+        _ => None,
+    };
     match (vector(0), vector(1)) {
+        (Some(a), Some(b)) if a != b && edge.is_some() && r.below(2) == 0 => {
+            let (divide, single) = edge.unwrap_or_default();
+            let step = if single { 32 } else { 64 };
+            (state.xmm[a], state.xmm[b]) = (0, 0);
+            for at in (0..128).step_by(step) {
+                let (x, y) = at_the_edge(r, divide, single);
+                state.xmm[a] |= u128::from(x) << at;
+                state.xmm[b] |= u128::from(y) << at;
+            }
+        }
         (Some(a), Some(b)) if a != b => {
             state.xmm[a] = value(r);
             state.xmm[b] = match r.below(4) {
