@@ -9,6 +9,7 @@ mod guest;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 use explore::flat::{Flat, Work};
+use machine::{Machine, Schedule, Until};
 
 static IMAGE: &[u8] = include_bytes!("data/target.bin");
 
@@ -50,5 +51,32 @@ fn kernel(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, loops, kernel);
+/// The kernel's part of closing a master that has a sharer (remove_dup and all around it), again
+/// and again from a snapshot, as a sweep runs it: decoded before, but each write is the first one
+/// to its place, and the way back is part of the time. No oracle.
+fn remove_path(criterion: &mut Criterion) {
+    let prepared = guest::remove_dup("v10");
+    let setup = prepared.setup;
+    let (step, _) = prepared.sweep.expect("it has a sweep");
+    let baseline = explore::execute(&setup, Schedule::empty()).expect("it runs");
+    let (first, last) = baseline.log.kernel[step].expect("closing enters the kernel");
+    let mut machine = guest::machine(&setup, false);
+    let run_to = |machine: &mut Machine, at| {
+        machine.run(&mut Schedule::empty(), &mut (), Until::Boundary(0, at));
+        guest::retired(machine)
+    };
+    let before = run_to(&mut machine, first);
+    let start = machine.snapshot();
+    let mut again = || {
+        let after = run_to(&mut machine, last + 1);
+        machine.restore(&start);
+        after - before
+    };
+    let mut group = criterion.benchmark_group("guest");
+    group.throughput(Throughput::Elements(again()));
+    group.bench_function("remove_path", |bencher| bencher.iter(&mut again));
+    group.finish();
+}
+
+criterion_group!(benches, loops, kernel, remove_path);
 criterion_main!(benches);

@@ -18,11 +18,13 @@ const STRIDE: u64 = 8;
 
 fn image(criterion: &mut Criterion) {
     let mut target = Flat::new(IMAGE).expect("the image is good");
-    let mut sweep = || target.sweep(STRIDE).expect("it comes back");
     let mut group = criterion.benchmark_group("sweep");
-    group.throughput(Throughput::Elements(sweep().executions));
     group.sample_size(10);
-    group.bench_function("target", |bencher| bencher.iter(&mut sweep));
+    for (name, stride, reduced) in [("target", STRIDE, false), ("target_reduced", 1, true)] {
+        let mut sweep = || target.sweep(stride, reduced).expect("it comes back");
+        group.throughput(Throughput::Elements(sweep().executions));
+        group.bench_function(name, |bencher| bencher.iter(&mut sweep));
+    }
     group.finish();
 }
 

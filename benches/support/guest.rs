@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! The shipped scenario P4, ready to run.
+//! Shipped scenarios, ready to run.
 
 use std::sync::Arc;
 
@@ -11,10 +11,20 @@ use scenario::{Source, Texts};
 
 /// P4 under the scheduler `name` (`v10`, `delta` or `none`).
 pub(crate) fn p4(name: &str) -> Prepared {
+    let text = include_str!("../../sim-configs/scenarios/review/p4-init-dup-master.toml");
+    prepared(text, name)
+}
+
+/// The close of a master with one sharer under the scheduler `name`.
+pub(crate) fn remove_dup(name: &str) -> Prepared {
+    let text = include_str!("../../sim-configs/scenarios/review/p7-remove-dup-one-sharer.toml");
+    prepared(text, name)
+}
+
+fn prepared(text: &str, name: &str) -> Prepared {
     let source = |path: &str, text: &str| Source::new(path, text);
     let file = |text: &str| ("file".to_owned(), text.to_owned());
-    let text = include_str!("../../sim-configs/scenarios/review/p4-init-dup-master.toml");
-    let scenario = scenario::parse_scenario(&source("p4", text)).expect("it is checked");
+    let scenario = scenario::parse_scenario(&source("scenario", text)).expect("it is checked");
     let text = include_str!("../../sim-configs/machines/skylake.toml");
     let machine = scenario::parse_machine(&source("skylake", text)).expect("it is checked");
     let mut texts = Texts::default();
@@ -33,12 +43,12 @@ pub(crate) fn p4(name: &str) -> Prepared {
     }
     let scheduler = scenario::scheduler_by_name(name, &texts).expect("it is checked");
     let image = Image::parse(&image::guest_elf()).expect("the committed guest is good");
-    explore::prepare(&scenario, &machine, &scheduler, Arc::new(image)).expect("P4 can run")
+    explore::prepare(&scenario, &machine, &scheduler, Arc::new(image)).expect("it can run")
 }
 
-/// A machine about to boot P4; objects are watched only for the oracles.
+/// A machine about to boot; objects are watched only for the oracles.
 pub(crate) fn machine(setup: &Setup, oracles: bool) -> Machine {
-    let mut machine = setup.machine().expect("P4 fits");
+    let mut machine = setup.machine().expect("it fits");
     if !oracles {
         machine.unwatch_objects();
     }
@@ -58,7 +68,8 @@ pub(crate) fn run(setup: &Setup, machine: &mut Machine, oracles: bool) -> u64 {
     retired(machine)
 }
 
-fn retired(machine: &Machine) -> u64 {
+/// Instructions so far.
+pub(crate) fn retired(machine: &Machine) -> u64 {
     let totals = &machine.cores()[0].cpu.totals;
     totals.get(Ring::Kernel, HwEvent::Instructions) + totals.get(Ring::User, HwEvent::Instructions)
 }

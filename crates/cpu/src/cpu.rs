@@ -127,8 +127,10 @@ pub struct Cpu {
     pub totals: Totals,
     /// Hints for the places behind the latest calls.
     pub(crate) calls: [u16; 16],
-    cpl: u8,
+    pub(crate) cpl: u8,
     pub(crate) fault: Fault,
+    /// Reads of descriptor tables and task state.
+    pub(crate) system_reads: u64,
     /// Segment registers.
     pub seg: Segments,
     /// CR0.
@@ -216,6 +218,7 @@ impl Cpu {
             totals: Totals::default(),
             system_flags: 2,
             fault: Fault::default(),
+            system_reads: 0,
             chain: [0; 2],
             calls: [0; 16],
             calls_top: 0,

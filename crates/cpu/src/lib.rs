@@ -30,6 +30,7 @@ mod memory;
 mod op;
 #[allow(unsafe_code, reason = "the one file; it says why")]
 mod raw;
+mod same;
 mod segment;
 mod step;
 mod stop;

@@ -132,6 +132,7 @@ pub(crate) const TS: u8 = 10;
 impl Cpu {
     /// Supervisor read of a system structure.
     pub(crate) fn system_read(&mut self, mem: &Memory, addr: u64) -> Result<u64, Raised> {
+        self.system_reads += 1;
         if let Err(f) = mem.check(addr, 8, Perm::READ, false) {
             return Err(self.raise_page(f));
         }

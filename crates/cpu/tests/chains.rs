@@ -252,3 +252,19 @@ fn chains_do_what_single_steps_do() {
         "the programs end too early: {boundaries} boundaries"
     );
 }
+
+#[test]
+fn what_is_more_than_computation_ends_a_run() {
+    // Each behind a NOP that has run before, so that a chain comes to it.
+    for (code, expected) in [(&[0xf3, 0x90][..], Step::Paused), (&[0xf4], Step::Halted)] {
+        let mut side = Side::new(&[&[0x90], code].concat(), &[], false);
+        for _ in 0..2 {
+            side.cpu.rip = CODE;
+            side.cpu.halted = false;
+            side.cpu.set_rflags(2);
+            let cache = &mut side.cache;
+            let ran = run(&mut side.cpu, &mut side.mem, cache, &mut NoBus, 10, false);
+            assert_eq!((ran.retired, ran.last), (1, Some(expected.clone())));
+        }
+    }
+}

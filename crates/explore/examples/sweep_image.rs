@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Sweeps a flat image (see `explore::flat`): `sweep_image FILE [--stride K] [--work N]`.
+//! Sweeps a flat image (see `explore::flat`): `sweep_image FILE [--stride K] [--reduced] [--work N]`.
 //!
 //! Prints what was found on one line; how long it took (CPU time of this process, where the kernel
-//! tells it) goes to standard error. With `--work N` it then runs N turns of the image's
+//! tells it) goes to standard error. `--reduced` leaves out what is known to repeat the run without
+//! an NMI, and must find the same. With `--work N` it then runs N turns of the image's
 //! `long_kern` and prints their speed there too. Exits with 1 if an execution failed and with 2 if
 //! the image or an argument is wrong.
 #![allow(
@@ -16,11 +17,12 @@ use std::time::Instant;
 
 use explore::flat::{Flat, Work};
 
-const USAGE: &str = "usage: sweep_image FILE [--stride K] [--work N]";
+const USAGE: &str = "usage: sweep_image FILE [--stride K] [--reduced] [--work N]";
 
 struct Args {
     file: String,
     stride: u64,
+    reduced: bool,
     work: u64,
 }
 
@@ -36,7 +38,7 @@ fn main() -> ExitCode {
 
 fn args() -> Result<Args, String> {
     let mut file = None;
-    let (mut stride, mut work) = (1, 0);
+    let (mut stride, mut reduced, mut work) = (1, false, 0);
     let mut given = std::env::args().skip(1);
     while let Some(arg) = given.next() {
         let mut number = || {
@@ -46,6 +48,7 @@ fn args() -> Result<Args, String> {
         };
         match arg.as_str() {
             "--stride" => stride = number()?,
+            "--reduced" => reduced = true,
             "--work" => work = number()?,
             _ if arg.starts_with('-') => return Err(format!("no option {arg}\n{USAGE}")),
             _ if file.is_some() => return Err(format!("more than one FILE\n{USAGE}")),
@@ -55,6 +58,7 @@ fn args() -> Result<Args, String> {
     Ok(Args {
         file: file.ok_or(USAGE)?,
         stride,
+        reduced,
         work,
     })
 }
@@ -65,7 +69,7 @@ fn run(args: &Args) -> Result<ExitCode, String> {
     let mut flat = Flat::new(&bytes).map_err(|e| format!("{file}: {e}"))?;
     let clock = Clock::start();
     let found = flat
-        .sweep(args.stride)
+        .sweep(args.stride, args.reduced)
         .map_err(|e| format!("{file}: {e}"))?;
     let seconds = clock.seconds();
     println!(
@@ -74,8 +78,8 @@ fn run(args: &Args) -> Result<ExitCode, String> {
     );
     let rate = found.executions as f64 / seconds;
     eprintln!(
-        "{} executions in {seconds:.4} s: {rate:.0} executions/s",
-        found.executions
+        "{} executions, {} of them ended behind the handler, in {seconds:.4} s: {rate:.0} executions/s",
+        found.executions, found.skipped
     );
     if args.work > 0 {
         let clock = Clock::start();

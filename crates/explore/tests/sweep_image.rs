@@ -34,13 +34,15 @@ fn line(args: &[&str]) -> String {
 }
 
 #[test]
-fn every_stride_agrees_with_other_runners() {
+fn every_stride_agrees_with_other_runners_reduced_or_not() {
     for (stride, expected) in [
         ("1", "N=8390 fail=0 bad=144 agg=4efaf22fbe5fa1d2\n"),
         ("8", "N=8390 fail=0 bad=18 agg=33111c5dddbd9aa2\n"),
         ("40", "N=8390 fail=0 bad=2 agg=5b6201fb05ed14cf\n"),
     ] {
         assert_eq!(line(&["--stride", stride]), expected, "stride {stride}");
+        let reduced = line(&["--stride", stride, "--reduced"]);
+        assert_eq!(reduced, expected, "stride {stride}, reduced");
     }
 }
 

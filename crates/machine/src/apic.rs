@@ -56,7 +56,7 @@ pub(crate) struct Ipi {
 }
 
 /// One CPU's local APIC.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Apic {
     id: u32,
     /// Delivering a PMI sets LVTPC's mask bit: Intel does, AMD does not.

@@ -28,6 +28,8 @@ pub(crate) struct CoreBus<'a> {
     pub(crate) added_ns: u64,
     /// An interrupt that was just sent to other CPUs.
     pub(crate) sent: &'a mut Option<Ipi>,
+    /// Counts requests, but for CPUID, which always answers the same.
+    pub(crate) requests: &'a mut u64,
     /// The WRMSR that was just carried out.
     pub(crate) wrote: &'a mut Option<(u32, u64)>,
     /// Fits for a machine without a hypervisor: VMCALL is an invalid opcode.
@@ -51,6 +53,7 @@ const APIC_BASE_VALUE: u64 = 0xfee0_0d00;
 
 impl cpu::Bus for CoreBus<'_> {
     fn rdmsr(&mut self, msr: u32, totals: &Totals) -> Result<u64, GeneralProtection> {
+        *self.requests += 1;
         if self.pmu.claims(msr) {
             let now = self.now(totals);
             return self.pmu.rdmsr(msr, &now).map_err(|_| GeneralProtection);
@@ -65,6 +68,7 @@ impl cpu::Bus for CoreBus<'_> {
     }
 
     fn wrmsr(&mut self, msr: u32, value: u64, totals: &Totals) -> Result<(), GeneralProtection> {
+        *self.requests += 1;
         if self.pmu.claims(msr) {
             let now = self.now(totals);
             self.pmu
@@ -80,11 +84,13 @@ impl cpu::Bus for CoreBus<'_> {
     }
 
     fn rdpmc(&mut self, index: u32, totals: &Totals) -> Result<u64, GeneralProtection> {
+        *self.requests += 1;
         let now = self.now(totals);
         self.pmu.rdpmc(index, &now).map_err(|_| GeneralProtection)
     }
 
     fn rdtsc(&mut self, totals: &Totals) -> u64 {
+        *self.requests += 1;
         clock_ns(self.model, totals, self.added_ns)
     }
 
@@ -100,6 +106,7 @@ impl cpu::Bus for CoreBus<'_> {
         _mem: &mut Memory,
         _totals: &Totals,
     ) -> Result<(), InvalidOpcode> {
+        *self.requests += 1;
         if cpl != 0 || !self.guest_calls {
             return Err(InvalidOpcode);
         }
@@ -113,10 +120,12 @@ impl cpu::Bus for CoreBus<'_> {
     }
 
     fn port_in(&mut self, _port: u16, _size: u8) -> Result<u32, Unclaimed> {
+        *self.requests += 1;
         Err(Unclaimed)
     }
 
     fn port_out(&mut self, _port: u16, _size: u8, _value: u32) -> Result<(), Unclaimed> {
+        *self.requests += 1;
         Err(Unclaimed)
     }
 }

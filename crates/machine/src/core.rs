@@ -99,6 +99,43 @@ impl Core {
             || (self.apic.deliverable().is_some() && cpu::can_take_interrupt(&self.cpu))
     }
 
+    /// Would this CPU go on as `other` does, wherever the two stand in their counts of boundaries?
+    /// Counters that run make them differ.
+    pub(crate) fn same_state(&self, other: &Self) -> bool {
+        let Self {
+            cpu,
+            pmu,
+            apic,
+            ordinal: _,
+            nmi,
+            step,
+            exited,
+            model,
+            pmi_cycle,
+            nmi_latched,
+            pmi_at,
+            advanced_ns,
+            others_ns,
+            watch_handled: _,
+        } = self;
+        cpu.same_state(&other.cpu)
+            && pmu.rests_as(&other.pmu)
+            && *apic == other.apic
+            && *nmi == other.nmi
+            && *step == other.step
+            && *exited == other.exited
+            && *nmi_latched == other.nmi_latched
+            && pmi_at.is_none()
+            && pmi_cycle.is_none()
+            // A model remembers what ran.
+            && model.is_none()
+            && *others_ns == other.others_ns
+            && other.pmi_at.is_none()
+            && *advanced_ns == other.advanced_ns
+            // A watch point at rip is told once for each boundary.
+            && other.watch_handled != Some(other.ordinal)
+    }
+
     /// An NMI request reaches the core: one is latched, more are lost.
     pub(crate) fn request_nmi(&mut self) -> Outcome {
         if self.nmi_latched {

@@ -20,6 +20,7 @@ mod observer;
 mod program;
 pub mod step;
 mod stop;
+mod suffix;
 
 pub use apic::Apic;
 pub use chooser::{Chooser, Decision, Entry, Ordinal, Schedule};
@@ -33,3 +34,4 @@ pub use observer::{GuestEvent, NmiFrame, ObjectAccess, Observer, Outcome, View};
 pub use program::{Action, Look, Program, StepMark};
 pub use step::{Until, access_word};
 pub use stop::{End, Failure, Reason};
+pub use suffix::Suffix;

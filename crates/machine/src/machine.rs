@@ -10,7 +10,7 @@ use abi::layout::{
     USER_TEXT_SIZE,
 };
 use abi::rows::Rows;
-use cpu::{Cpu, DecodeCache, Features, Mark, Memory, Perm};
+use cpu::{Cpu, DecodeCache, Features, GRANULE, Mark, Memory, Perm};
 use image::{Image, StructLayout};
 use pmu::Pmu;
 
@@ -101,6 +101,8 @@ pub struct Machine {
     /// Boundaries from an overflow to its PMI.
     pub(crate) skid: u64,
     pub(crate) calls: Vec<RawCall>,
+    /// Requests that left a core, CPUID aside.
+    pub(crate) bus_requests: u64,
     /// The WRMSR of the instruction that has just retired.
     pub(crate) wrote: Option<(u32, u64)>,
     /// The interprocessor interrupt that this WRMSR sent.
@@ -288,6 +290,7 @@ impl Machine {
             cpuid: Cpuid::new(&hardware.pmu, hardware.features),
             skid: hardware.skid.into(),
             calls: Vec::new(),
+            bus_requests: 0,
             wrote: None,
             sent: None,
             console: Vec::new(),
@@ -416,6 +419,32 @@ impl Machine {
         self.objects.clone_from(&snapshot.objects);
         self.mem.rollback(&snapshot.mark);
         self.calls.clear();
+    }
+
+    /// Releases `snapshot`, the last one alive, and takes it anew: the state now.
+    pub fn renew(&mut self, snapshot: &mut Snapshot) {
+        snapshot.cores.clone_from(&self.cores);
+        snapshot.turn = self.turn;
+        snapshot.objects.clone_from(&self.objects);
+        self.mem.renew(&mut snapshot.mark);
+    }
+
+    /// Are all CPUs what they were at `snapshot`, but for what has retired and for how many
+    /// boundaries there were? Never so while a counter runs.
+    #[must_use]
+    pub fn same_cores(&self, snapshot: &Snapshot) -> bool {
+        let (now, then) = (&self.cores, &snapshot.cores);
+        now.iter().zip(then).all(|(now, then)| now.same_state(then))
+            && self.objects.same_as(&snapshot.objects)
+    }
+
+    /// The granules of memory written since `snapshot`, each once: address, contents then,
+    /// contents now. They may be equal.
+    pub fn changes_since(
+        &self,
+        snapshot: &Snapshot,
+    ) -> impl Iterator<Item = (u64, &[u8; GRANULE], &[u8; GRANULE])> {
+        self.mem.changes_since(&snapshot.mark)
     }
 
     /// Forgets `snapshot`; the state stays as it is.

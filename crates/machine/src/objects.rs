@@ -37,6 +37,16 @@ impl Objects {
         }
     }
 
+    /// The same objects, dead or alive. None is ever taken off the list.
+    pub(crate) fn same_as(&self, other: &Self) -> bool {
+        self.list.len() == other.list.len()
+            && self
+                .list
+                .iter()
+                .zip(&other.list)
+                .all(|(a, b)| a.dead == b.dead)
+    }
+
     pub(crate) fn born(&mut self, name: Arc<str>, addr: u64, fd: u64) -> ObjectId {
         self.list.push(Object {
             name,

@@ -30,6 +30,11 @@ pub enum Until {
     },
     /// Until this CPU has the turn and this boundary of it is next.
     Boundary(usize, Ordinal),
+    /// Until an NMI handler has returned, but over no more than so many boundaries.
+    NmiExit {
+        /// Boundaries at most.
+        limit: u64,
+    },
 }
 
 impl Machine {
@@ -42,9 +47,12 @@ impl Machine {
         until: Until,
     ) -> End {
         let last = match until {
-            Until::End { limit } => self.boundaries().saturating_add(limit),
+            Until::End { limit } | Until::NmiExit { limit } => {
+                self.boundaries().saturating_add(limit)
+            }
             Until::Boundary(..) => Ordinal::MAX,
         };
+        let mut in_nmi = false;
         self.begin_turn(self.turn);
         loop {
             if self.cores.iter().all(|core| core.exited.is_some()) {
@@ -53,6 +61,13 @@ impl Machine {
             let index = self.turn;
             let core = &self.cores[index];
             let now = core.ordinal;
+            if matches!(until, Until::NmiExit { .. }) {
+                let now_in_nmi = self.cores.iter().any(|core| core.nmi.is_some());
+                if in_nmi && !now_in_nmi {
+                    return End::Boundary;
+                }
+                in_nmi = now_in_nmi;
+            }
             let mut stop_at = match until {
                 Until::Boundary(cpu, ordinal) if cpu == index => {
                     if now >= ordinal {
@@ -61,10 +76,12 @@ impl Machine {
                     ordinal
                 }
                 Until::Boundary(..) => Ordinal::MAX,
-                Until::End { .. } => match last.saturating_sub(self.boundaries()) {
-                    0 => return End::Limit,
-                    left => now.saturating_add(left),
-                },
+                Until::End { .. } | Until::NmiExit { .. } => {
+                    match last.saturating_sub(self.boundaries()) {
+                        0 => return End::Limit,
+                        left => now.saturating_add(left),
+                    }
+                }
             };
             let next_decision = chooser.next(index, now);
             if next_decision == Some(now)
@@ -189,6 +206,7 @@ impl Machine {
                 calls: &mut self.calls,
                 added_ns: core.advanced_ns + core.others_ns,
                 sent: &mut self.sent,
+                requests: &mut self.bus_requests,
                 guest_calls: self.guest_calls,
                 wrote: &mut self.wrote,
             };

@@ -72,7 +72,7 @@ pub(crate) struct Legal {
 }
 
 /// The performance counters of one logical CPU. A clone is a snapshot.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pmu {
     pub(crate) config: Config,
     pub(crate) legal: Legal,
@@ -126,6 +126,13 @@ impl Pmu {
     /// RESET and INIT: every register to its reset value.
     pub fn reset(&mut self) {
         *self = Self::new(&self.config);
+    }
+
+    /// Does nothing count, and are all registers those of `other`? Then both banks stay equal
+    /// whatever retires, until something is written.
+    #[must_use]
+    pub fn rests_as(&self, other: &Self) -> bool {
+        self.counting == 0 && self == other
     }
 
     /// What the bank was made from.

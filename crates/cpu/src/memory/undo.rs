@@ -2,7 +2,7 @@
 //! The undo log. A mark closes all granules; the first write to a closed granule saves its bytes
 //! and opens it. Rolling back copies the saved bytes home, newest first.
 
-use super::{GRANULE, Memory, OPEN};
+use super::{CODE, GRANULE, Memory, OPEN};
 
 /// A point in time that [`Memory::rollback`] can return to. Marks nest like brackets.
 #[derive(Debug, PartialEq, Eq)]
@@ -33,6 +33,23 @@ impl Memory {
         }
     }
 
+    /// Ends `mark`, keeping the contents of memory, and takes it anew.
+    ///
+    /// # Panics
+    /// If it is not the last one that is alive.
+    pub fn renew(&mut self, mark: &mut Mark) {
+        assert!(
+            mark.depth == self.undo.depth,
+            "renewal of a mark that is not the last"
+        );
+        self.close_all();
+        if mark.depth == 1 {
+            self.undo.granules.clear();
+            self.undo.saved.clear();
+        }
+        mark.position = self.undo.granules.len();
+    }
+
     /// Restores the contents of memory as of `mark`, which stays valid. Marks taken later end.
     ///
     /// # Panics
@@ -43,13 +60,17 @@ impl Memory {
             "rollback to a mark that has ended"
         );
         self.close_all();
-        while self.undo.granules.len() > mark.position
-            && let (Some(granule), Some(saved)) = (self.undo.granules.pop(), self.undo.saved.pop())
-        {
-            let start = granule as usize * GRANULE;
-            self.check_code(start, &saved);
-            self.store.bytes_mut()[start..start + GRANULE].copy_from_slice(&saved);
+        for i in (mark.position..self.undo.granules.len()).rev() {
+            let granule = self.undo.granules[i] as usize;
+            let start = granule * GRANULE;
+            if self.info[granule] & CODE != 0 {
+                let saved = self.undo.saved[i];
+                self.check_code(start, &saved);
+            }
+            self.store.bytes_mut()[start..start + GRANULE].copy_from_slice(&self.undo.saved[i]);
         }
+        self.undo.granules.truncate(mark.position);
+        self.undo.saved.truncate(mark.position);
         self.undo.depth = mark.depth;
     }
 
@@ -98,6 +119,34 @@ impl Memory {
             })
     }
 
+    /// The granules of [`GRANULE`] bytes written since `mark`, each once: address, contents at the
+    /// mark, contents now. They may be equal.
+    ///
+    /// # Panics
+    /// If `mark` has ended.
+    pub fn changes_since(
+        &self,
+        mark: &Mark,
+    ) -> impl Iterator<Item = (u64, &[u8; GRANULE], &[u8; GRANULE])> {
+        assert!(
+            mark.depth <= self.undo.depth,
+            "question about a mark that has ended"
+        );
+        let granules = &self.undo.granules[mark.position..];
+        let nested = self.undo.depth > mark.depth;
+        granules
+            .iter()
+            .zip(&self.undo.saved[mark.position..])
+            .enumerate()
+            // Only the oldest copy of a granule shows the state at the mark.
+            .filter(move |(i, (granule, _))| !nested || !granules[..*i].contains(granule))
+            .filter_map(|(_, (&granule, saved))| {
+                let start = granule as usize * GRANULE;
+                let now = self.store.bytes()[start..].first_chunk()?;
+                Some((start as u64, saved, now))
+            })
+    }
+
     /// First bytes of the granules of [`GRANULE`] bytes written since `mark`, oldest first; one
     /// may occur again when a later mark was taken.
     ///
@@ -120,10 +169,11 @@ impl Memory {
         }
         if self.undo.depth > 0 {
             let start = granule * GRANULE;
-            let mut saved = [0; GRANULE];
-            saved.copy_from_slice(&self.store.bytes()[start..start + GRANULE]);
-            self.undo.granules.push(granule as u32);
-            self.undo.saved.push(saved);
+            let bytes = &self.store.bytes()[start..];
+            if let Some(bytes) = bytes.first_chunk::<GRANULE>() {
+                self.undo.granules.push(granule as u32);
+                self.undo.saved.push(*bytes);
+            }
         }
         self.undo.open.push(granule as u32);
         self.info[granule] |= OPEN;
