@@ -173,6 +173,15 @@ pub(crate) struct SweepArgs {
     /// Where a trace of each window goes.
     #[arg(long, value_name = "DIR", default_value = "target/pmusim")]
     pub(crate) write_traces: PathBuf,
+    /// NMIs a second, for the chance that a window is hit.
+    #[arg(long, value_name = "RATE", value_parser = rate, default_value = "4000")]
+    pub(crate) nmis: f64,
+    /// Times a second that the step is done, for the time to the first hit.
+    #[arg(long, value_name = "RATE", value_parser = rate, default_value = "1000")]
+    pub(crate) operations: f64,
+    /// The core's frequency, for the same.
+    #[arg(long, value_name = "GHZ", value_parser = rate, default_value = "4")]
+    pub(crate) ghz: f64,
 }
 
 #[derive(Debug, Args)]
@@ -340,6 +349,14 @@ fn number(text: &str) -> Result<u64, String> {
         },
     };
     parsed.map_err(|_| format!("`{text}` is not a number of 64 bits (decimal, or 0x...)"))
+}
+
+/// A positive number.
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err(format!("`{text}` is not a positive number")),
+    }
 }
 
 fn register(text: &str) -> Result<(Register, u64), String> {

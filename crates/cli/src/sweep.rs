@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::time::Duration;
 
-use explore::{Bad, Files, KnownFindings, Prepared, Sweep, SweepError, Window};
+use explore::{Bad, Clock, Files, KnownFindings, Prepared, Rates, Sweep, SweepError, Window};
 use report::{SweepContext, SweepReport, mismatches};
 use scenario::{Known, Scheduler};
 use serde::Serialize;
@@ -140,6 +140,17 @@ fn one(
         machine: loaded.machine.name.clone(),
         step: asked.step.clone(),
         source: asked.source.to_string(),
+        clock: if sweep.bad.is_empty() {
+            Clock::default()
+        } else {
+            Clock::new(&prepared.setup, sweep.cpu)
+                .map_err(|error| Failure::input(error.to_string()))?
+        },
+        rates: Rates {
+            hertz: args.ghz * 1e9,
+            nmis: args.nmis,
+            operations: args.operations,
+        },
     };
     let report = SweepReport::new(
         facts,

@@ -21,6 +21,7 @@ mod sweep;
 mod throughput;
 mod user_page;
 mod verdict;
+mod window;
 
 pub use execute::{Execution, execute};
 pub use findings::outcome_name;
@@ -34,3 +35,4 @@ pub use setup::{RUN_LIMIT, Setup};
 pub use sweep::{Bad, Plan, Progress, Source, Sweep, SweepError, Window, check_end, sweep};
 pub use throughput::throughput;
 pub use verdict::{Mismatch, Verdict, judge_run, judge_sweep};
+pub use window::{Clock, Rates};

@@ -18,6 +18,8 @@ pub struct Model {
     drives: bool,
     /// Boundary of each instruction told since [`Model::record`], and the number of the first.
     boundaries: Option<(usize, Vec<Ordinal>)>,
+    /// Boundaries before which something stood alone in the pipeline, and their cycles.
+    alone: Vec<(Ordinal, u64)>,
 }
 
 impl Model {
@@ -26,6 +28,7 @@ impl Model {
             skylake: Box::new(Skylake::new()),
             drives: true,
             boundaries: None,
+            alone: Vec::new(),
         }
     }
 
@@ -64,18 +67,21 @@ impl Model {
         self.skylake.drain();
     }
 
-    /// The cycle at each boundary: that in which the last instruction before it retired. Sorted;
-    /// what stands alone in the pipeline (WRMSR, ring changes) takes the next cycle known.
+    /// The cycle at each boundary since [`Model::record`], in their order: that in which the last
+    /// instruction before it retired. What has not retired yet is missing; drain before.
     #[must_use]
     pub fn boundaries(&self) -> Vec<(Ordinal, u64)> {
         let Some((first, ordinals)) = &self.boundaries else {
             return Vec::new();
         };
         let at = |n: usize| ordinals.get(n.checked_sub(*first)?).copied();
-        self.skylake
-            .retirements()
+        let retired = self.skylake.retirements();
+        let mut all: Vec<(Ordinal, u64)> = retired
             .filter_map(|(n, cycle)| Some((at(n)? + 1, cycle)))
-            .collect()
+            .chain(self.alone.iter().copied())
+            .collect();
+        all.sort_unstable();
+        all
     }
 
     pub(crate) fn digest_words(&self, out: &mut Vec<u64>) {
@@ -92,17 +98,22 @@ impl Model {
     pub(crate) fn after(&mut self, step: &Step, cpu: &Cpu, ordinal: Ordinal) {
         match step {
             Step::Retired | Step::Bus | Step::Halted | Step::Paused => {
+                let before = self.skylake.instructions();
                 self.skylake.after(cpu.rip);
-                if let Some((first, ordinals)) = &mut self.boundaries {
-                    // Instructions that are not in the pipeline have no number.
-                    let told = self.skylake.instructions() - *first;
-                    if told > ordinals.len() {
-                        ordinals.push(ordinal);
-                    }
+                let told = self.skylake.instructions() > before;
+                match &mut self.boundaries {
+                    Some((_, ordinals)) if told => ordinals.push(ordinal),
+                    Some(_) => self.alone.push((ordinal + 1, self.skylake.cycles())),
+                    None => {}
                 }
             }
             Step::Iterated => self.skylake.iterated(),
-            Step::RingChanged => self.skylake.ring_changed(ring(cpu)),
+            Step::RingChanged => {
+                self.skylake.ring_changed(ring(cpu));
+                if self.boundaries.is_some() {
+                    self.alone.push((ordinal + 1, self.skylake.cycles()));
+                }
+            }
             Step::Exception { .. } => self.skylake.delivered(),
             Step::Watch | Step::Stop(_) => {}
         }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io;
 
 use check::Violation;
-use explore::{Bad, Sweep, Verdict, Window};
+use explore::{Bad, Clock, Rates, Sweep, Verdict, Window};
 use serde::Serialize;
 
 use crate::finding::{Finding, MismatchReport};
@@ -28,10 +28,60 @@ pub struct SweepContext {
     pub step: String,
     /// Where the NMI comes from, as in the file: `pmi L`.
     pub source: String,
+    /// The cycles of its boundaries; none where they are not known.
+    pub clock: Clock,
+    /// The rates that windows are judged by.
+    pub rates: Rates,
+}
+
+/// How wide a window is, and what that means.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct WidthReport {
+    /// Cycles on a Skylake core, by the model.
+    pub cycles: f64,
+    /// NMIs a second.
+    pub nmis: f64,
+    /// Operations a second.
+    pub operations: f64,
+    /// The chance that one operation is hit by an NMI.
+    pub chance: f64,
+    /// Seconds until the first hit, on average; absent where the window has no width.
+    pub seconds: Option<f64>,
+}
+
+impl WidthReport {
+    /// Of a window of so many cycles.
+    #[must_use]
+    pub fn new(cycles: f64, rates: &Rates) -> Self {
+        let seconds = rates.seconds(cycles);
+        Self {
+            cycles,
+            nmis: rates.nmis,
+            operations: rates.operations,
+            chance: rates.chance(cycles),
+            seconds: seconds.is_finite().then_some(seconds),
+        }
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let hit = match self.seconds {
+            Some(s) if s < 120.0 => format!("first hit after {s:.1} s"),
+            Some(s) if s < 7200.0 => format!("first hit after {:.1} minutes", s / 60.0),
+            Some(s) if s < 172_800.0 => format!("first hit after {:.1} hours", s / 3600.0),
+            Some(s) => format!("first hit after {:.1} days", s / 86400.0),
+            None => "never hit".to_owned(),
+        };
+        format!(
+            "{:.2} cycles; at {} NMIs/s and {} operations/s: chance {:.1e} an operation, {hit}",
+            self.cycles, self.nmis, self.operations, self.chance
+        )
+    }
 }
 
 /// Neighbouring bad boundaries with equal causes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct WindowReport {
     /// Bad boundaries in it.
     pub count: usize,
@@ -43,6 +93,9 @@ pub struct WindowReport {
     pub before: Instruction,
     /// The instruction after the last boundary.
     pub after: Instruction,
+    /// How wide it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<WidthReport>,
     /// The causes.
     pub causes: Vec<String>,
     /// The finding of the first boundary.
@@ -54,7 +107,7 @@ pub struct WindowReport {
 }
 
 /// A sweep of one scenario under one scheduler.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SweepReport {
     /// The scenario's file.
     pub file: String,
@@ -116,6 +169,7 @@ impl SweepReport {
         trace: impl Fn(&Bad) -> Option<String>,
     ) -> Self {
         let machine = &sweep.baseline.machine;
+        let (clock, rates) = (context.clock, context.rates);
         let window = |window: &Window| {
             let (first, last) = (&sweep.bad[window.first], &sweep.bad[window.last]);
             WindowReport {
@@ -124,6 +178,9 @@ impl SweepReport {
                 last: last.ordinal,
                 before: Instruction::at(machine, first.rip_before),
                 after: Instruction::at(machine, last.rip),
+                width: clock
+                    .width(first.ordinal, last.ordinal)
+                    .map(|cycles| WidthReport::new(cycles, &rates)),
                 causes: window.causes.iter().map(ToString::to_string).collect(),
                 example: first.violations.first().map(|v| Finding::new(machine, v)),
                 known: known(window),
@@ -351,6 +408,9 @@ impl WindowReport {
         }
         for cause in &self.causes {
             writeln!(out, "  cause  {cause}")?;
+        }
+        if let Some(width) = &self.width {
+            writeln!(out, "  width  {}", width.words())?;
         }
         if let Some(example) = &self.example {
             writeln!(out, "  e.g.   {}", example.text)?;
