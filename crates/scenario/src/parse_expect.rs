@@ -60,7 +60,10 @@ fn cause<'a>(cx: &'a Cx, value: Value<'a>, events: &Events) -> Option<CausePatte
     let oracle = table.require("oracle").and_then(|v| oracle(cx, v));
     let event = table.string("event");
     if let Some(event) = &event {
-        events.check(cx, event.get_ref(), event.span());
+        // A child is named by its parent: `A.child[0]`.
+        let name = event.get_ref();
+        let root = name.split('.').next().unwrap_or(name);
+        events.check(cx, root, event.span());
     }
     let row = table.string("row");
     if let Some(row) = &row {
