@@ -354,3 +354,30 @@ fn files_that_are_no_program_of_this_kind() {
         run(&["exec", path, "--memory", "1024"]).succeeds();
     }
 }
+
+#[test]
+fn stat_counts_what_a_compiled_program_does() {
+    let flags = ["-static", "-nostdlib", "-fno-stack-protector"];
+    let count = |report: &serde_json::Value, name: &str| {
+        let rows = report["events"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["event"] == name).unwrap();
+        row["count"].as_u64().unwrap()
+    };
+    for program in [
+        compile("gcc", &flags, "freestanding.c"),
+        glibc("integers.c"),
+    ] {
+        let Some(program) = program else { continue };
+        let stat = || run(&["stat", "--format", "json", &program.path]);
+        let first = stat();
+        let report = first.json();
+        let retired = run(&["exec", "--format", "json", &program.path]).json()["retired"].as_u64();
+        assert_eq!(Some(count(&report, "INST_RETIRED.ANY")), retired);
+        let cycles = count(&report, "CPU_CLK_UNHALTED.THREAD");
+        assert!(cycles > count(&report, "INST_RETIRED.ANY") / 4, "{report}");
+        assert!(count(&report, "UOPS_EXECUTED.THREAD") > 0);
+        assert_eq!(first.out, stat().out, "deterministic");
+        run(&["stat", "-e", "cycles,nothing", &program.path]).fails(2, &["no event `nothing`"]);
+        run(&["stat", "--machine", "minimal", &program.path]).fails(2, &["has timing `unit`"]);
+    }
+}

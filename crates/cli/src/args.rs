@@ -131,6 +131,28 @@ Examples:
   pmusim throughput - < blocks.txt"
     )]
     Throughput(ThroughputArgs),
+    /// Count events of a program or a scenario on a machine with a pipeline model.
+    #[command(
+        after_help = "PROGRAM is a static ELF for Linux, an ELF or raw code for the bare core, or a scenario file (.toml).
+
+Examples:
+  pmusim stat ./program
+  pmusim stat -e cycles,instructions,IDQ.DSB_UOPS ./program
+  pmusim stat --scheduler v10 scenario.toml --format json"
+    )]
+    Stat(StatArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatArgs {
+    /// Events by name, with commas between them; `pmusim list events` has all.
+    #[arg(short, long = "event", value_name = "EVENTS", value_delimiter = ',')]
+    pub(crate) events: Vec<String>,
+    /// The scheduler of a scenario [default: the first that the file expects something of].
+    #[arg(long, value_name = "S")]
+    pub(crate) scheduler: Vec<String>,
+    #[command(flatten)]
+    pub(crate) exec: ExecArgs,
 }
 
 #[derive(Debug, Args)]

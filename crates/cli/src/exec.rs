@@ -94,12 +94,12 @@ pub(crate) fn run(context: &Context, args: &ExecArgs) -> Result<Exit, Failure> {
 }
 
 /// Whether an ELF is a Linux program. A damaged one is the bare core's to complain about.
-fn for_linux(bytes: &[u8], base: u64) -> bool {
+pub(crate) fn for_linux(bytes: &[u8], base: u64) -> bool {
     Image::parse_unrelocated(bytes, base).is_ok_and(|image| linux::looks_like_linux(&image))
 }
 
 /// Runs until an end or until `max_insns` instructions have retired; `None` when interrupted.
-fn execute(context: &Context, machine: &mut Machine, max_insns: u64) -> Option<End> {
+pub(crate) fn execute(context: &Context, machine: &mut Machine, max_insns: u64) -> Option<End> {
     let boundaries_max = max_insns
         .saturating_mul(BOUNDARIES_PER_INSTRUCTION)
         .saturating_add(BOUNDARIES_MORE);

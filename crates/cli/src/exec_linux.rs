@@ -19,7 +19,7 @@ const INSTRUCTIONS_MAX: u64 = 10_000_000_000;
 
 /// Where the program's output goes.
 #[derive(Debug)]
-struct Sink {
+pub(crate) struct Sink {
     /// Kept for the report instead of passed through.
     keep: bool,
     out: Vec<u8>,
@@ -29,6 +29,16 @@ struct Sink {
 }
 
 impl Sink {
+    /// Nothing taken yet.
+    pub(crate) const fn new(keep: bool) -> Self {
+        Self {
+            keep,
+            out: Vec::new(),
+            err: Vec::new(),
+            error: None,
+        }
+    }
+
     fn take(&mut self, stream: Stream, bytes: &[u8]) {
         let result = match (self.keep, stream) {
             (true, Stream::Out) => self.out.write_all(bytes),
@@ -50,12 +60,7 @@ pub(crate) fn run(context: &Context, args: &ExecArgs, bytes: &[u8]) -> Result<Ex
         explore::hardware(&machine).map_err(|error| Failure::input(error.to_string()))?;
     let mut process = Process::load(bytes, &hardware, &options(args))
         .map_err(|error| Failure::input(format!("{name}: {error}")))?;
-    let mut sink = Sink {
-        keep: context.json(),
-        out: Vec::new(),
-        err: Vec::new(),
-        error: None,
-    };
+    let mut sink = Sink::new(context.json());
     let most = args.max_insns.unwrap_or(INSTRUCTIONS_MAX);
     let ended = execute(context, &mut process, most, &mut sink);
     if !sink.keep
@@ -80,7 +85,7 @@ pub(crate) fn run(context: &Context, args: &ExecArgs, bytes: &[u8]) -> Result<Ex
     })
 }
 
-fn options(args: &ExecArgs) -> Options {
+pub(crate) fn options(args: &ExecArgs) -> Options {
     let path = args.program.as_os_str();
     let exe = args.program.canonicalize();
     // Programs rely on the link being an absolute path; standard input has none.
@@ -104,7 +109,7 @@ fn raw(text: &OsStr) -> Vec<u8> {
 }
 
 /// Runs to an end, or until `max_insns` instructions have retired; `None` when interrupted.
-fn execute(
+pub(crate) fn execute(
     context: &Context,
     process: &mut Process,
     max_insns: u64,

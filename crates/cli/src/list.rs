@@ -4,6 +4,7 @@
 use abi::rows::Row;
 use report::{ListItem, ListReport};
 use scenario::{Machine, Scheduler, Vendor};
+use timing::skylake::names::EVENTS as NAMED;
 
 use crate::args::{ListArgs, What};
 use crate::configs::{Configs, Kind, relative};
@@ -45,6 +46,19 @@ pub(crate) fn run(context: &Context, args: &ListArgs) -> Result<Exit, Failure> {
         What::Events => EVENTS
             .iter()
             .map(|(name, about)| item(name, about, ""))
+            .chain(NAMED.iter().map(|event| {
+                let code = if event.fixed {
+                    format!("fixed counter {}", event.umask.saturating_sub(1))
+                } else if event.cmask == 0 {
+                    format!("{:#04x}{:02x}", event.umask, event.code)
+                } else {
+                    format!(
+                        "{:#04x}{:02x}, CMASK {}",
+                        event.umask, event.code, event.cmask
+                    )
+                };
+                item(event.name, event.meaning, &code)
+            }))
             .collect(),
     };
     if context.json() {

@@ -24,6 +24,7 @@ mod reference;
 mod replay;
 mod run;
 mod sources;
+mod stat;
 mod sweep;
 mod throughput;
 
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Explain(args) => reference::explain(&context, args),
         Command::Schema(args) => reference::schema(&context, args),
         Command::Exec(args) => exec::run(&context, args),
+        Command::Stat(args) => stat::run(&context, args),
         Command::Throughput(args) => throughput::run(&context, args),
     };
     let exit = result.unwrap_or_else(|failure| context.fail(&failure));

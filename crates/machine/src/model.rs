@@ -90,6 +90,7 @@ impl Model {
 
     #[inline]
     pub(crate) fn before(&mut self, cpu: &Cpu, mem: &Memory) {
+        self.skylake.enter(ring(cpu));
         self.skylake.before(cpu, mem);
     }
 

@@ -197,3 +197,109 @@ fn clocks_and_counters_read_by_the_guest_are_the_models() {
     let measured = tsc.cores()[0].cpu.regs[0];
     assert!((60..110).contains(&measured), "{measured} cycles");
 }
+
+#[test]
+fn counts_keep_the_invariants_of_the_hardware() {
+    // Random straight-line code of loads, stores, arithmetic and jumps over the next instruction.
+    let pieces: [&[u8]; 12] = [
+        &[0x48, 0x01, 0xd8],                   // add rax, rbx
+        &[0x48, 0x0f, 0xaf, 0xc3],             // imul rax, rbx
+        &[0x48, 0x31, 0xd2],                   // xor edx, edx: a zero idiom
+        &[0x48, 0x89, 0xc6],                   // mov rsi, rax: may be eliminated
+        &[0x48, 0x8b, 0x44, 0x24, 0xe0],       // mov rax, [rsp - 32]
+        &[0x48, 0x89, 0x5c, 0x24, 0xe0],       // mov [rsp - 32], rbx
+        &[0x89, 0x5c, 0x24, 0xe4],             // mov [rsp - 28], ebx
+        &[0x50, 0x5b],                         // push rax; pop rbx
+        &[0x48, 0x85, 0xc0, 0x78, 0x01, 0x90], // test rax, rax; js +1; nop
+        &[0x66, 0x81, 0xc3, 0x34, 0x12],       // add bx, 0x1234: a length-changing prefix
+        &[0x88, 0xe3],                         // mov bl, ah
+        &[0x0f, 0xa2],                         // cpuid
+    ];
+    let mut state = 1_u64;
+    for _ in 0..24 {
+        let mut body = Vec::new();
+        for _ in 0..20 {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let pick = (state >> 33) as usize;
+            // CPUID rarely: it overwrites the loop counter's register, so that is saved.
+            let n = pick % if pick % 97 == 0 { 12 } else { 11 };
+            if n == 11 {
+                body.extend([0x49, 0x89, 0xc8, 0x0f, 0xa2, 0x4c, 0x89, 0xc1]);
+            } else {
+                body.extend(pieces[n]);
+            }
+        }
+        let mut code = looped(&body);
+        code[1..5].copy_from_slice(&200_u32.to_le_bytes());
+        let t = run(&code);
+        let get = |e| t.get(Ring::Kernel, e);
+        let cycles = get(HwEvent::Cycles);
+        assert!(get(HwEvent::UopsIssued) >= get(HwEvent::RetireSlots));
+        let ports = [
+            HwEvent::Port0,
+            HwEvent::Port1,
+            HwEvent::Port2,
+            HwEvent::Port3,
+            HwEvent::Port4,
+            HwEvent::Port5,
+            HwEvent::Port6,
+            HwEvent::Port7,
+        ];
+        let dispatched: u64 = ports.map(get).iter().sum();
+        assert_eq!(dispatched, get(HwEvent::UopsExecuted));
+        assert!(ports.map(get).iter().all(|&n| n <= cycles));
+        assert!(get(HwEvent::NotDelivered) <= 4 * cycles);
+        for part in [
+            HwEvent::StallsTotal,
+            HwEvent::ResourceStalls,
+            HwEvent::SchedulerEmpty,
+            HwEvent::DividerActive,
+            HwEvent::RecoveryCycles,
+        ] {
+            assert!(get(part) <= cycles, "{part:?}");
+        }
+        assert!(get(HwEvent::StallsMemory) <= get(HwEvent::StallsTotal));
+        let queued = get(HwEvent::DsbUops) + get(HwEvent::MiteUops) + get(HwEvent::MsUops);
+        // Un-lamination and the uops that rename makes come behind the queue.
+        assert!(queued > 0 && queued <= get(HwEvent::UopsIssued));
+        assert!(get(HwEvent::BranchMisses) <= get(HwEvent::Branches));
+        assert!(get(HwEvent::TakenBranches) <= get(HwEvent::Branches));
+    }
+}
+
+#[test]
+fn the_bank_counts_the_models_events_by_code_and_unit_mask() {
+    use timing::skylake::names::EVENTS;
+    for named in EVENTS.iter().filter(|e| !e.fixed) {
+        let select = u64::from(named.code)
+            | u64::from(named.umask) << 8
+            | u64::from(named.cmask) << 24
+            | 1 << 22
+            | 1 << 17;
+        // wrmsr of the select; a loop; then rdpmc 0 and hlt
+        let mut code = vec![0xb9, 0x86, 0x01, 0, 0, 0xb8];
+        code.extend((select as u32).to_le_bytes());
+        code.extend([0x31, 0xd2, 0x0f, 0x30]);
+        let mut body = looped(&[
+            0x48, 0x8b, 0x44, 0x24, 0xf0, 0x89, 0x44, 0x24, 0xf4, 0x66, 0x81, 0xc3, 0x34, 0x12,
+        ]);
+        body.pop();
+        code.extend(body);
+        code.extend([0x31, 0xc9, 0x0f, 0x33, 0xf4]);
+        let mut machine = machine(&code, Timing::Skylake);
+        let before = machine.cores()[0].totals();
+        let end = finish(&mut machine);
+        let counted = machine.cores()[0].cpu.regs[0];
+        let happened = end.get(Ring::Kernel, named.event) - before.get(Ring::Kernel, named.event);
+        // Of what happened, the counter misses what came before it was on and after it was read.
+        // (WRMSR alone leaves 90 cycles of four empty slots.)
+        let slack = 1000 + happened / 50;
+        assert!(
+            counted <= happened && counted + slack >= happened,
+            "{}: counted {counted}, happened {happened}",
+            named.name
+        );
+    }
+}

@@ -24,6 +24,7 @@ pub mod log;
 pub mod lower;
 pub mod memory;
 pub mod model;
+pub mod names;
 mod pair;
 pub mod pipeline;
 pub mod ports;

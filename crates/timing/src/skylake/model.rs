@@ -163,6 +163,15 @@ impl Model {
         self.pipeline.now()
     }
 
+    /// The core is in this ring, however it came there.
+    #[inline]
+    pub fn enter(&mut self, ring: Ring) {
+        if self.ring != ring {
+            self.drain();
+            self.ring = ring;
+        }
+    }
+
     /// The instruction at `cpu.rip` is about to execute.
     #[inline]
     pub fn before(&mut self, cpu: &Cpu, mem: &Memory) {
