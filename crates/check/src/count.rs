@@ -4,22 +4,18 @@
 use abi::guest_call::Reader;
 use machine::{ObjectId, View};
 
-use crate::claims::Claims;
-use crate::shadow::Shadow;
+use crate::shadow::Allowed;
 use crate::violation::{Moment, Oracle, Violation};
 
-/// Judges a value; `None` when it is what it ought to be.
+/// Judges a value that a reader got, with what interrupted code holds back of it; `None` when it is
+/// what it ought to be. `place` is where the report says that it happened.
 pub(crate) fn judge(
     view: &View<'_>,
-    shadow: &Shadow,
-    claims: &Claims,
-    object: ObjectId,
-    value: u64,
-    reader: Reader,
-    rip: u64,
+    allowed: &Allowed,
+    lag: u64,
+    (object, value, reader): (ObjectId, u64, Reader),
+    place: u64,
 ) -> Option<Violation> {
-    let allowed = shadow.allowed(view, object, reader)?;
-    let lag = claims.lag(view, object);
     // A claim of the master's is no lag of a sharer whose base is older than the claim: the ideal
     // itself is never wrong.
     if allowed.contains(value, lag) || allowed.contains(value, 0) {
@@ -41,6 +37,6 @@ pub(crate) fn judge(
         error: value.wrapping_sub(most),
         tolerated: (lag != 0)
             .then(|| format!("{lag} claimed by the interrupted code are allowed for")),
-        at: Moment::of(view, rip),
+        at: Moment::of(view, place),
     })
 }

@@ -11,6 +11,7 @@ pub mod access_log;
 pub mod cause;
 mod claims;
 mod count;
+mod exchange;
 mod family;
 mod freed;
 mod monotony;
@@ -19,6 +20,7 @@ mod ownership;
 mod progress;
 pub mod shadow;
 pub mod state;
+mod user_page;
 mod violation;
 mod warn;
 

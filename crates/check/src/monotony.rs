@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use abi::guest_call::Reader;
 use machine::{AccessKind, ObjectAccess, ObjectId, View};
 
+use crate::exchange;
 use crate::violation::{Moment, Oracle, Violation};
 
 /// The last value each reader of each CPU saw of each event: a call that began earlier on another
@@ -56,6 +57,10 @@ impl Monotony {
         }
         let read_modify_write = self.last_read.take() == Some(place);
         let field = view.objects.field_name(access.offset);
+        // An exchange is no addition.
+        if exchange::is_part(view, access) {
+            return None;
+        }
         if !read_modify_write || !matches!(field, "count" | "master_count") {
             return None;
         }

@@ -4,13 +4,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use abi::guest_call::Reader;
 use machine::{Decision, GuestEvent, NmiFrame, ObjectAccess, Observer, Outcome, View};
 
 use crate::claims::Claims;
+use crate::exchange::Exchange;
 use crate::monotony::Monotony;
 use crate::ownership::Ownership;
 use crate::shadow::{Shadow, Spec};
 use crate::state::StateMachine;
+use crate::user_page::UserPages;
 use crate::violation::Violation;
 use crate::{count, freed, progress, warn};
 
@@ -23,8 +26,8 @@ pub struct Oracles {
     ownership: Ownership,
     state: StateMachine,
     violations: Vec<Violation>,
-    /// Instructions that read a user page: address and event.
-    looks: Arc<BTreeMap<u64, Arc<str>>>,
+    user_pages: UserPages,
+    exchange: Exchange,
     /// Values that readers emitted inside NMI handlers.
     pub sampled: u64,
 }
@@ -40,7 +43,8 @@ impl Oracles {
             ownership: Ownership::default(),
             state: StateMachine::default(),
             violations: Vec::new(),
-            looks: Arc::default(),
+            user_pages: UserPages::default(),
+            exchange: Exchange::default(),
             sampled: 0,
         }
     }
@@ -48,7 +52,7 @@ impl Oracles {
     /// With the instructions that read user pages, by address, with the name of the event.
     #[must_use]
     pub fn looking(mut self, looks: BTreeMap<u64, Arc<str>>) -> Self {
-        self.looks = Arc::new(looks);
+        self.user_pages = UserPages::new(looks);
         self
     }
 
@@ -72,8 +76,16 @@ impl Observer for Oracles {
                 if view.core.nmi.is_some() {
                     self.sampled += 1;
                 }
-                let wrong =
-                    count::judge(view, &self.shadow, &self.claims, object, value, reader, rip);
+                let mut place = rip;
+                let mut allowed = self.shadow.allowed(view, object, reader);
+                if reader == Reader::UserPage {
+                    allowed = self.user_pages.allowed(object);
+                    place = self.user_pages.writer(object).unwrap_or(rip);
+                }
+                let wrong = allowed.and_then(|allowed| {
+                    let lag = self.claims.lag(view, object);
+                    count::judge(view, &allowed, lag, (object, value, reader), place)
+                });
                 let back = self
                     .monotony
                     .judge(view, object, value, reader, rip, wrong.is_some());
@@ -98,9 +110,7 @@ impl Observer for Oracles {
     }
 
     fn code(&mut self, view: &View<'_>) {
-        if let Some(name) = self.looks.get(&view.core.cpu.rip) {
-            self.shadow.user_look(view, name);
-        }
+        self.user_pages.code(view, &self.shadow);
     }
 
     fn return_to_user(&mut self, view: &View<'_>) {
@@ -124,6 +134,9 @@ impl Observer for Oracles {
     fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
         self.claims.access(view, access);
         self.shadow.access(view, access);
+        self.user_pages.access(view, access);
+        let exchanged = self.exchange.access(view, access, &mut self.shadow);
+        self.violations.extend(exchanged);
         self.violations.extend(self.monotony.access(view, access));
         self.violations.extend(self.ownership.access(view, access));
         self.violations.extend(StateMachine::access(view, access));

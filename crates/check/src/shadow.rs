@@ -132,8 +132,6 @@ pub struct Shadow {
     /// What each CPU is in the middle of.
     cpus: [OnCpu; CPUS_MAX],
     families: Families,
-    /// What the user page protocol may have read, by event: at its last look.
-    user_looks: BTreeMap<ObjectId, Allowed>,
 }
 
 /// What is known of one CPU.
@@ -142,6 +140,8 @@ struct OnCpu {
     call: Option<Call>,
     /// Ideals when the CPU last entered the kernel; kept only where another CPU may move them.
     entry: BTreeMap<ObjectId, u64>,
+    /// The same of whole families, by the opened event: a child may exit meanwhile.
+    families: BTreeMap<ObjectId, u64>,
     /// By flow of control: interrupted code, NMI handler.
     looks: [Looks; 2],
 }
@@ -159,17 +159,13 @@ impl Shadow {
             events: BTreeMap::new(),
             cpus: Default::default(),
             families: Families::default(),
-            user_looks: BTreeMap::new(),
         }
     }
 
     /// What `reader` may read of `object` now; `None` for an event that the scenario does not
-    /// describe. `read(2)` adds all children, a sample and the user page those that have exited.
+    /// describe. `read(2)` adds all children, a sample those that have exited.
     #[must_use]
     pub fn allowed(&self, view: &View<'_>, object: ObjectId, reader: Reader) -> Option<Allowed> {
-        if reader == Reader::UserPage {
-            return self.user_looks.get(&object).cloned();
-        }
         let mut sum = self.own(view, object)?;
         if matches!(reader, Reader::Read | Reader::ReadGroup) {
             for (&child, ideal) in &self.events {
@@ -185,16 +181,25 @@ impl Shadow {
             sum.add(least, most);
             sum.other = sum.other.map(|other| other + most);
         }
+        let families = &self.cpus[view.cpu].families;
+        if matches!(reader, Reader::Read | Reader::ReadGroup)
+            && let Some(&entry) = families.get(&object)
+        {
+            sum.least = sum.least.min(entry);
+        }
         Some(sum)
     }
 
-    /// The user page protocol reads the event's count here.
-    pub(crate) fn user_look(&mut self, view: &View<'_>, name: &str) {
-        let object = view.objects.by_name(name);
-        if let Some(object) = object
-            && let Some(allowed) = self.allowed(view, object, Reader::Sample)
-        {
-            self.user_looks.insert(object, allowed);
+    /// Two events have exchanged their counts: so do the ideals.
+    pub(crate) fn exchange(&mut self, view: &View<'_>, one: ObjectId, other: ObjectId) {
+        let now = |id: &ObjectId| self.events.get(id).map(|ideal| ideal.now(view));
+        let (Some(of_one), Some(of_other)) = (now(&one), now(&other)) else {
+            return;
+        };
+        for (id, count) in [(one, of_other), (other, of_one)] {
+            if let Some(ideal) = self.events.get_mut(&id) {
+                ideal.settle_as(view, count);
+            }
         }
     }
 
@@ -328,6 +333,12 @@ impl Shadow {
                 .iter()
                 .map(|(&id, i)| (id, i.now(view)))
                 .collect();
+            let mut families = BTreeMap::new();
+            for (&id, ideal) in &self.events {
+                *families.entry(ideal.parent.unwrap_or(id)).or_default() +=
+                    ideal.now(view) + ideal.exited[0];
+            }
+            self.cpus[view.cpu].families = families;
         }
     }
 
@@ -341,6 +352,7 @@ impl Shadow {
         self.start(view, |ideal| ideal.exact);
         // From here on user code itself may look, at what is true now.
         self.cpus[view.cpu].entry.clear();
+        self.cpus[view.cpu].families.clear();
         for ideal in self.events.values_mut() {
             if let Some((_, from)) = ideal.flipping.take_if(|(cpu, _)| *cpu == view.cpu) {
                 ideal.slack += ideal.now(view).saturating_sub(from);
@@ -604,6 +616,13 @@ impl Ideal {
             self.count = self.now(view);
             self.since = None;
         }
+    }
+
+    /// The count is another one from here on; what runs goes on running.
+    fn settle_as(&mut self, view: &View<'_>, count: u64) {
+        self.count = count;
+        self.synced = [count; 2];
+        self.since = self.since.map(|(cpu, _)| (cpu, self.total(view, cpu)));
     }
 
     /// The count starts again at zero; what runs goes on running. `entry` is the ideal when the call

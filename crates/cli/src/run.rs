@@ -139,7 +139,12 @@ fn cell(
     }
     if swept.is_none() || !loaded.scenario.inject.is_empty() {
         let (baseline, injected) = execute(loaded, &prepared).map_err(broken)?;
-        let judged = explore::judge_run(expect, &baseline, injected.as_ref());
+        let list = loaded.configs.known()?;
+        let known = explore::KnownFindings::of_run(&list, scheduler);
+        let judged = explore::judge_run(expect, &baseline, injected.as_ref(), &known);
+        for (reason, at) in judged.known {
+            verdict.known.entry(reason).or_default().extend(at);
+        }
         verdict.mismatches.extend(judged.mismatches);
         verdict.vacuous |= injected.as_ref().is_some_and(|run| !run.looked());
         base = Some((baseline.violations.len(), baseline.digest));

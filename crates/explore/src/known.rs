@@ -24,29 +24,38 @@ impl<'a> KnownFindings<'a> {
     /// The entries of `list` that apply to `sweep` under `scheduler`.
     #[must_use]
     pub fn new(list: &'a [Known], scheduler: &Scheduler, sweep: &Sweep) -> Self {
-        let guard = match scheduler.value(Row::ReadGuard) {
-            "v5.9" => ReadGuard::V5_9,
-            _ => ReadGuard::V5_5,
-        };
         let reach = match sweep.source {
             Source::Pmi(_) => Reach::Pmi,
             Source::Late(_) => Reach::Late,
             Source::External => Reach::External,
             Source::Preempt(_) => Reach::Preempt,
         };
-        let entries = list
-            .iter()
-            .filter(|known| {
-                known.read_guard.contains(&guard)
-                    && known.reaches.contains(&reach)
-                    && (known.schedulers.is_empty() || known.schedulers.contains(&scheduler.name))
-            })
-            .map(|known| {
-                let at = known.window.as_ref().map(|w| boundaries(sweep, w));
-                (known, at.unwrap_or_default())
-            })
-            .collect();
-        Self { entries }
+        let mut this = Self::of_run(list, scheduler);
+        for (known, at) in &mut this.entries {
+            if known.reaches.contains(&reach)
+                && let Some(window) = &known.window
+            {
+                *at = boundaries(sweep, window);
+            }
+        }
+        this
+    }
+
+    /// The entries of `list` that apply to a run under `scheduler`: those with a place.
+    #[must_use]
+    pub fn of_run(list: &'a [Known], scheduler: &Scheduler) -> Self {
+        let guard = match scheduler.value(Row::ReadGuard) {
+            "v5.9" => ReadGuard::V5_9,
+            _ => ReadGuard::V5_5,
+        };
+        let applies = |known: &&Known| {
+            known.read_guard.contains(&guard)
+                && (known.schedulers.is_empty() || known.schedulers.contains(&scheduler.name))
+        };
+        let entries = list.iter().filter(applies);
+        Self {
+            entries: entries.map(|known| (known, BTreeSet::new())).collect(),
+        }
     }
 
     /// The entry whose window holds a finding of `oracle` at boundary `at`.

@@ -103,11 +103,17 @@ impl fmt::Display for Mismatch {
     }
 }
 
-/// Judges a run with the injections of the file against the run without.
+/// Judges a run with the injections of the file against the run without. What the file does not
+/// expect of the latter but `known` explains is no mismatch.
 #[must_use]
-pub fn judge_run(expect: &Expect, baseline: &Execution, injected: Option<&Execution>) -> Verdict {
+pub fn judge_run(
+    expect: &Expect,
+    baseline: &Execution,
+    injected: Option<&Execution>,
+    known: &KnownFindings<'_>,
+) -> Verdict {
     let mut verdict = Verdict::default();
-    judge_baseline(expect, baseline, &mut verdict);
+    judge_baseline(expect, baseline, known, &mut verdict);
     let fresh: Vec<&Violation> = injected
         .map(|run| fresh(&run.violations, baseline))
         .unwrap_or_default();
@@ -150,7 +156,7 @@ pub fn judge_sweep(expect: &Expect, sweep: &Sweep, known: &KnownFindings<'_>) ->
         vacuous: sweep.sampled == 0,
         ..Verdict::default()
     };
-    judge_baseline(expect, &sweep.baseline, &mut verdict);
+    judge_baseline(expect, &sweep.baseline, known, &mut verdict);
     for (at, what) in &sweep.failed {
         verdict.mismatches.push(Mismatch::Failed {
             what: what.clone(),
@@ -260,7 +266,12 @@ pub(crate) fn boundaries(sweep: &Sweep, window: &Window) -> BTreeSet<Ordinal> {
         .collect()
 }
 
-fn judge_baseline(expect: &Expect, baseline: &Execution, verdict: &mut Verdict) {
+fn judge_baseline(
+    expect: &Expect,
+    baseline: &Execution,
+    known: &KnownFindings<'_>,
+    verdict: &mut Verdict,
+) {
     if let Err(what) = check_end(&baseline.end) {
         verdict.mismatches.push(Mismatch::Failed {
             what,
@@ -282,6 +293,10 @@ fn judge_baseline(expect: &Expect, baseline: &Execution, verdict: &mut Verdict) 
     }
     for violation in &baseline.violations {
         if !expect.baseline.iter().any(|p| of(p, violation)) {
+            if let Some(entry) = known.baseline(baseline.machine.image(), violation) {
+                verdict.known.entry(entry.reason.clone()).or_default();
+                continue;
+            }
             verdict.mismatches.push(Mismatch::Unexpected {
                 what: format!("{violation}, in row {}", violation.at.row),
                 boundaries: vec![],

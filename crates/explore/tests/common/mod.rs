@@ -147,7 +147,10 @@ impl Shipped {
             let baseline = execute(&prepared.setup, Schedule::empty()).unwrap();
             let injected = (!self.scenario.inject.is_empty())
                 .then(|| execute(&prepared.setup, self.injected(&prepared)).unwrap());
-            let run = judge_run(expect, &baseline, injected.as_ref());
+            let list = known();
+            let known = KnownFindings::of_run(&list, &self.resolved.schedulers[scheduler]);
+            let run = judge_run(expect, &baseline, injected.as_ref(), &known);
+            verdict.known.extend(run.known);
             verdict.mismatches.extend(run.mismatches);
             verdict.vacuous |= injected.is_some_and(|run| !run.looked());
         }

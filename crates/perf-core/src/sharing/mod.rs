@@ -39,6 +39,7 @@ use core::mem::offset_of;
 use abi::rows::Row;
 use abi::syscall::Attr;
 
+use crate::cell::barrier;
 use crate::hw::Hardware;
 use crate::list::Entries;
 use crate::perf::Perf;
@@ -366,6 +367,8 @@ impl<H: Hardware> Perf<H> {
             self.perf_event_read(event, false);
             self.store_zero(event, Row::Reset);
             self.perf_event_update_userpage(event);
+            // No jump instead of the call: reports name this function as the page's writer.
+            barrier();
         }
     }
 

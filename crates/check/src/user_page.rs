@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! What the reader of a user page may get, and who wrote the page last: the value shows at CPL 3, what
+//! made it wrong lies where the kernel stored index and offset.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use abi::guest_call::Reader;
+use machine::{AccessKind, ObjectAccess, ObjectId, View};
+
+use crate::cause::row_of;
+use crate::shadow::{Allowed, Shadow};
+
+/// Readers and writers of user pages.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct UserPages {
+    /// Instructions that read a count by the protocol: address and event.
+    looks: Arc<BTreeMap<u64, Arc<str>>>,
+    /// What may have been read at the last look.
+    allowed: BTreeMap<ObjectId, Allowed>,
+    /// Where the page was written last: an address in the function that asked for it.
+    writer: BTreeMap<ObjectId, u64>,
+}
+
+impl UserPages {
+    pub(crate) fn new(looks: BTreeMap<u64, Arc<str>>) -> Self {
+        Self {
+            looks: Arc::new(looks),
+            ..Self::default()
+        }
+    }
+
+    /// The core stands before a watched instruction: if it reads a page's count, the ideal of this
+    /// moment is what the reader ought to get. The protocol may try again; the last look counts.
+    pub(crate) fn code(&mut self, view: &View<'_>, shadow: &Shadow) {
+        let Some(name) = self.looks.get(&view.core.cpu.rip) else {
+            return;
+        };
+        // As in a sample: exited children are part of the value, living ones are not.
+        if let Some(object) = view.objects.by_name(name)
+            && let Some(allowed) = shadow.allowed(view, object, Reader::Sample)
+        {
+            self.allowed.insert(object, allowed);
+        }
+    }
+
+    /// `perf_event_update_userpage` begins with a look at the event's buffer.
+    pub(crate) fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
+        let of_page = |rip| row_of(view.image, rip).contains("userpage");
+        if access.kind == AccessKind::Write
+            || view.objects.field_name(access.offset) != "rb"
+            || !of_page(access.rip)
+        {
+            return;
+        }
+        let asked = view
+            .return_addresses()
+            .into_iter()
+            .find(|&rip| !of_page(rip));
+        self.writer
+            .insert(access.object, asked.unwrap_or(access.rip));
+    }
+
+    /// What may be told of this event by its user page.
+    pub(crate) fn allowed(&self, object: ObjectId) -> Option<Allowed> {
+        self.allowed.get(&object).cloned()
+    }
+
+    /// Where its page was written last.
+    pub(crate) fn writer(&self, object: ObjectId) -> Option<u64> {
+        self.writer.get(&object).copied()
+    }
+}
