@@ -35,6 +35,31 @@ fn bad_lines_are_named_and_the_rest_goes_on() {
 }
 
 #[test]
+fn a_block_is_explained() {
+    for (hex, limit) in [
+        ("480fafc1", "bottleneck: latency"),
+        (
+            "488b4424d84883c001480faf4424084801c8488d0c83",
+            "bottleneck: latency",
+        ),
+        ("0fb6c00fb6c90fb6d20fb6db", "bottleneck: the front end"),
+        ("48890348894b08", "bottleneck: port 4: 2.00 uops"),
+        (
+            "6681ffd200",
+            "bottleneck: the predecoder, by length-changing prefixes",
+        ),
+    ] {
+        let (_folder, path) = file("block", hex);
+        let result = run(&["throughput", "--explain", &path]);
+        let out = &result.succeeds().out;
+        assert!(out.contains(limit), "{out}");
+        assert!(out.contains("instruction") && out.contains('R'), "{out}");
+    }
+    let (_folder, path) = file("block", "zz");
+    run(&["throughput", "--explain", &path]).fails(2, &["line 1: not hexadecimal"]);
+}
+
+#[test]
 fn the_result_does_not_depend_on_the_workers() {
     let sample = "crates/timing/tests/data/bhive_skl_sample.csv";
     let with = |jobs: &str| run(&["throughput", sample, "--jobs", jobs, "--format", "json"]).out;

@@ -160,6 +160,9 @@ pub(crate) struct ThroughputArgs {
     /// The file of blocks, or `-` for standard input.
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
+    /// Say of each block which ports its instructions use, what limits it, and when what happens.
+    #[arg(long, conflicts_with_all = ["score", "format"])]
+    pub(crate) explain: bool,
     /// Compare with the measured values in the second column, and print how good it is.
     #[arg(long)]
     pub(crate) score: bool,

@@ -2,6 +2,8 @@
 //! `pmusim throughput`: basic blocks through the Skylake model, by the BHive protocol.
 
 use report::{BlockRow, ScoreReport, ThroughputReport};
+use timing::skylake::bhive::from_hex;
+use timing::skylake::explain;
 use timing::skylake::form::Table;
 
 use crate::args::ThroughputArgs;
@@ -50,6 +52,9 @@ pub(crate) fn run(context: &Context, args: &ThroughputArgs) -> Result<Exit, Fail
         )));
     }
     let table = Table::skylake();
+    if args.explain {
+        return explain(context, &table, &lines);
+    }
     let blocks: Vec<&str> = lines.iter().map(|line| line.hex).collect();
     let interrupt = &context.interrupt;
     let results = explore::throughput(&table, &blocks, context.jobs(), || !interrupt.pressed());
@@ -99,6 +104,23 @@ pub(crate) fn run(context: &Context, args: &ThroughputArgs) -> Result<Exit, Fail
     } else {
         let report = ThroughputReport { blocks: rows };
         context.result("throughput", &report, |out| report.human(out))?;
+    }
+    Ok(exit)
+}
+
+/// `--explain`: each block in words instead of a line of CSV.
+fn explain(context: &Context, table: &Table, lines: &[Line<'_>]) -> Result<Exit, Failure> {
+    let mut exit = Exit::Good;
+    for line in lines {
+        match from_hex(line.hex).and_then(|bytes| explain::explain(table, &bytes)) {
+            Ok(explained) => context.result("throughput-explain", &(), |out| {
+                report::explanation(out, line.hex, &explained)
+            })?,
+            Err(why) => {
+                exit = Exit::Input;
+                context.note(&format!("line {}: {why}", line.number));
+            }
+        }
     }
     Ok(exit)
 }

@@ -11,6 +11,7 @@
 
 mod checked;
 mod exec;
+mod explain;
 mod finding;
 mod instruction;
 mod json;
@@ -27,6 +28,7 @@ mod throughput;
 
 pub use checked::{CheckReport, CheckedFile, InputError};
 pub use exec::{ExecReport, ExecStop, Flags, RegisterValues};
+pub use explain::explanation;
 pub use finding::{Finding, MismatchReport, mismatches};
 pub use instruction::Instruction;
 pub use json::{FORMAT, json};

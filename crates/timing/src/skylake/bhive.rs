@@ -18,7 +18,7 @@ use std::fmt;
 /// Page offset of the first byte.
 const START: u64 = 0x1df;
 /// Copies of the longer run.
-const COPIES: usize = 200;
+pub(super) const COPIES: usize = 200;
 /// Cycles an instruction may take on average.
 const MOST_CYCLES: u64 = 10_000;
 /// The published values are that much below the steady state, at every size.
@@ -128,13 +128,13 @@ impl Prediction {
 }
 
 /// A block ready to be run: its instructions and what the pipeline makes of them.
-struct Block {
-    instructions: Vec<Instruction>,
-    code: Vec<Lowered>,
+pub(super) struct Block {
+    pub(super) instructions: Vec<Instruction>,
+    pub(super) code: Vec<Lowered>,
 }
 
 impl Block {
-    fn new(table: &Table, bytes: &[u8]) -> Result<Self, Refusal> {
+    pub(super) fn new(table: &Table, bytes: &[u8]) -> Result<Self, Refusal> {
         if bytes.len() > MOST_BYTES {
             return Err(Refusal::TooLarge);
         }
@@ -165,7 +165,7 @@ impl Block {
     }
 
     /// The executed copies.
-    fn trace(&self) -> Result<Vec<Executed>, Refusal> {
+    pub(super) fn trace(&self) -> Result<Vec<Executed>, Refusal> {
         let mut trace = Vec::with_capacity(self.code.len() * COPIES);
         let mut functional = Functional::new(&self.instructions);
         let mut at = START;
@@ -193,7 +193,7 @@ impl Block {
     }
 
     /// The pipeline after the copies went through it.
-    fn run(&self, trace: &[Executed], log: Log) -> Result<Pipeline, Refusal> {
+    pub(super) fn run(&self, trace: &[Executed], log: Log) -> Result<Pipeline, Refusal> {
         let mut feed = Feed::new(self.code.clone());
         let mut pipeline = Pipeline::new(false);
         pipeline.log = Some(log);
@@ -221,7 +221,7 @@ impl Block {
         Ok(pipeline)
     }
 
-    fn prediction(&self, trace: &[Executed], pipeline: &Pipeline) -> Prediction {
+    pub(super) fn prediction(&self, trace: &[Executed], pipeline: &Pipeline) -> Prediction {
         let notes = pipeline.log.as_ref().map_or(&[][..], |log| &log.notes);
         let end = |copies: usize| {
             let last = copies * self.code.len() - 1;

@@ -15,6 +15,7 @@ pub mod cache;
 pub mod decode;
 pub mod dsb;
 pub mod events;
+pub mod explain;
 pub mod fetch;
 pub mod form;
 pub mod functional;
