@@ -81,6 +81,10 @@ pub(crate) enum Command {
     #[command(after_help = "Example:
   pmusim replay target/pmusim/p4-init-dup-master.v10.w1.trace")]
     Replay(ReplayArgs),
+    /// Which boundary, operation, rows of the patch and version make the finding of a trace.
+    #[command(after_help = "Example:
+  pmusim bisect --good delta traces/p4-init-dup-master.v10.trace")]
+    Bisect(BisectArgs),
     /// What is done to traces as files.
     #[command(subcommand)]
     Trace(TraceCommand),
@@ -214,6 +218,23 @@ pub(crate) struct ReplayArgs {
     /// The trace, or `-` for standard input.
     #[arg(value_name = "TRACE")]
     pub(crate) trace: PathBuf,
+    /// Exit codes for `git bisect run`: 0 without the recorded finding, 1 with it, 125 for a trace
+    /// that cannot be run here.
+    #[arg(long)]
+    pub(crate) for_bisect: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BisectArgs {
+    /// The trace; its scenario has a [sweep].
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+    /// A scheduler without the finding: which rows of the trace's own one bring it in?
+    #[arg(long, value_name = "S")]
+    pub(crate) good: Option<String>,
+    /// The versions to ask, oldest first [default: none, v10, delta, v11, v11r, v12, retry].
+    #[arg(long, value_name = "S", value_delimiter = ',')]
+    pub(crate) versions: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

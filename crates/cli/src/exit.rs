@@ -18,13 +18,15 @@ pub(crate) enum Exit {
     Nothing,
     /// A trace that does not parse, has diverged, or belongs to another guest image.
     Stale,
+    /// `replay --for-bisect`: this commit can tell nothing.
+    Skip,
     /// Interrupted; what was found until then has been printed.
     Interrupted,
 }
 
 impl Exit {
     /// Every code and, last, the one of a panic, with what it means.
-    pub(crate) const ALL: [(u8, &'static str); 8] = [
+    pub(crate) const ALL: [(u8, &'static str); 9] = [
         (0, "done, and everything asked holds"),
         (
             1,
@@ -44,6 +46,10 @@ impl Exit {
             "the trace does not parse, or its decisions cannot be found in this guest image",
         ),
         (101, "a bug of pmusim itself"),
+        (
+            125,
+            "replay --for-bisect: the trace cannot be run here, or records no finding",
+        ),
         (130, "interrupted; what was found is printed"),
     ];
 
@@ -56,6 +62,7 @@ impl Exit {
             Self::Cut => 3,
             Self::Nothing => 4,
             Self::Stale => 5,
+            Self::Skip => 125,
             Self::Interrupted => 130,
         }
     }
@@ -89,6 +96,7 @@ mod tests {
             Exit::Cut,
             Exit::Nothing,
             Exit::Stale,
+            Exit::Skip,
             Exit::Interrupted,
         ] {
             assert!(

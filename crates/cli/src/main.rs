@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bisect;
 mod check;
 mod configs;
 mod context;
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&context, args),
         Command::Sweep(args) => sweep::run(&context, args),
         Command::Replay(args) => replay::run(&context, args),
+        Command::Bisect(args) => bisect::run(&context, args),
         Command::Trace(command) => reanchor::run(&context, command),
         Command::Check(args) => check::run(&context, args),
         Command::List(args) => list::run(&context, args),

@@ -13,6 +13,27 @@ use crate::files::{self, json_name};
 use crate::prepared::guest;
 
 pub(crate) fn run(context: &Context, args: &ReplayArgs) -> Result<Exit, Failure> {
+    let result = replay(context, args);
+    if !args.for_bisect {
+        let (exit, _) = result?;
+        return Ok(exit);
+    }
+    match result {
+        Ok((_, Some(true))) => Ok(Exit::Finding),
+        Ok((_, Some(false))) => Ok(Exit::Good),
+        Ok((_, None)) => {
+            context.note("the trace records no finding: git can tell nothing by it");
+            Ok(Exit::Skip)
+        }
+        Err(failure) => {
+            context.fail(&failure);
+            Ok(Exit::Skip)
+        }
+    }
+}
+
+/// The exit code, and whether every recorded finding shows again, if there is one.
+fn replay(context: &Context, args: &ReplayArgs) -> Result<(Exit, Option<bool>), Failure> {
     let input = files::text(&args.trace)?;
     let name = &input.source.name;
     let stale = |words: String| Failure::Words(Exit::Stale, words);
@@ -41,9 +62,12 @@ pub(crate) fn run(context: &Context, args: &ReplayArgs) -> Result<Exit, Failure>
         digest: replay.run.digest.to_string(),
     };
     context.result("replay", &report, |out| report.human(out))?;
-    Ok(if report.matches {
+    let again = |verdict| replay.verdicts.contains(verdict);
+    let shows = (!trace.verdicts.is_empty()).then(|| trace.verdicts.iter().all(again));
+    let exit = if report.matches {
         Exit::Good
     } else {
         Exit::Finding
-    })
+    };
+    Ok((exit, shows))
 }

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod assemble;
+mod bisect;
 mod execute;
 mod findings;
 pub mod flat;
@@ -23,6 +24,7 @@ mod user_page;
 mod verdict;
 mod window;
 
+pub use bisect::{Bisect, BisectError, Change, Hunks};
 pub use execute::{Execution, execute};
 pub use findings::outcome_name;
 pub use inject::injections;

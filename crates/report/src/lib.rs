@@ -9,6 +9,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod bisect;
 mod checked;
 mod exec;
 mod explain;
@@ -26,6 +27,9 @@ mod sweep;
 mod table;
 mod throughput;
 
+pub use bisect::{
+    BisectReport, BoundaryAnswer, HunkAnswer, OperationAnswer, RowAnswer, VersionAnswer,
+};
 pub use checked::{CheckReport, CheckedFile, InputError};
 pub use exec::{ExecReport, ExecStop, Flags, RegisterValues};
 pub use explain::explanation;

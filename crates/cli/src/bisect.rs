@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `pmusim bisect`: which boundary, which operation, which rows of the patch, which version.
+
+use explore::{Bisect, BisectError};
+use report::{BisectReport, BoundaryAnswer, HunkAnswer, OperationAnswer, VersionAnswer};
+use scenario::{Scenario, Scheduler, Texts};
+use trace::{Inline, Trace};
+
+use crate::args::BisectArgs;
+use crate::configs::Configs;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::files::{self, json_name};
+use crate::prepared::guest;
+use crate::progress::watched;
+
+/// The versions of the patch in order, as their scheduler files are named.
+const VERSIONS: [&str; 7] = ["none", "v10", "delta", "v11", "v11r", "v12", "retry"];
+
+pub(crate) fn run(context: &Context, args: &BisectArgs) -> Result<Exit, Failure> {
+    let input = files::text(&args.trace)?;
+    let name = &input.source.name;
+    let stale = |words: String| Failure::Words(Exit::Stale, words);
+    let trace = Trace::parse(name, &input.source.text).map_err(|error| stale(error.to_string()))?;
+    let broken = |what: &str| stale(format!("{name}: the {what} inside the trace has errors"));
+    let scenario =
+        scenario::parse_scenario(&source(&trace.scenario)).map_err(|_| broken("scenario"))?;
+    let machine =
+        scenario::parse_machine(&source(&trace.machine)).map_err(|_| broken("machine"))?;
+    let bad = scenario::parse_scheduler(&source(&trace.scheduler), &Texts::default())
+        .map_err(|_| broken("scheduler"))?;
+    let Some(verdict) = trace.verdicts.first() else {
+        let words = format!("{name}: the trace is clean, so there is nothing to bisect");
+        return Err(Failure::Words(Exit::Cut, words));
+    };
+    let configs = Configs::around(None);
+    let good = args.good.as_ref().map(|name| configs.scheduler(name));
+    let good = good.transpose()?;
+    let versions = if args.versions.is_empty() {
+        VERSIONS.map(str::to_owned).to_vec()
+    } else {
+        args.versions.clone()
+    };
+    let versions: Vec<Scheduler> = versions
+        .iter()
+        .map(|name| configs.scheduler(name))
+        .collect::<Result<_, _>>()?;
+
+    let (report, _) = watched(context, "bisect", |progress| {
+        let bisect = Bisect {
+            scenario: &scenario,
+            machine: &machine,
+            image: guest(),
+            verdict,
+            jobs: context.jobs(),
+            progress,
+        };
+        answer(&bisect, &trace, &bad, good.as_ref(), &versions)
+    });
+    let mut report = report.map_err(|error| {
+        let exit = match &error {
+            BisectError::NotShown(_) | BisectError::NoDifference(_) => Exit::Cut,
+            BisectError::Interrupted => Exit::Interrupted,
+            _ => Exit::Input,
+        };
+        Failure::Words(exit, format!("{name}: {error}"))
+    })?;
+    report.trace = if context.json() {
+        json_name(name)
+    } else {
+        name.clone()
+    };
+    context.result("bisect", &report, |out| report.human(out))?;
+    Ok(Exit::Good)
+}
+
+fn source(file: &Inline) -> scenario::Source {
+    scenario::Source {
+        name: file.name.clone(),
+        text: file.text.clone(),
+    }
+}
+
+fn answer(
+    bisect: &Bisect<'_>,
+    trace: &Trace,
+    bad: &Scheduler,
+    good: Option<&Scheduler>,
+    versions: &[Scheduler],
+) -> Result<BisectReport, BisectError> {
+    let sweep = bisect.sweep(bad)?;
+    let near = trace
+        .decisions
+        .last()
+        .map_or(0, |decision| decision.ordinal);
+    let boundaries = BoundaryAnswer::new(bisect, &sweep, near);
+    if boundaries.is_none() {
+        return Err(BisectError::NotShown(bad.name.clone()));
+    }
+    let hunks = match good {
+        Some(good) => Some(HunkAnswer::new(&good.name, &bisect.hunks(good, bad)?)),
+        None => None,
+    };
+    let versions = versions
+        .iter()
+        .map(|scheduler| {
+            Ok(VersionAnswer {
+                scheduler: scheduler.name.clone(),
+                shows: bisect.shows(scheduler)?,
+            })
+        })
+        .collect::<Result<Vec<_>, BisectError>>()?;
+    Ok(BisectReport {
+        trace: String::new(),
+        finding: bisect.verdict.to_string(),
+        bad: bad.name.clone(),
+        boundaries,
+        operation: operation(bisect.scenario),
+        hunks,
+        first_bad: versions
+            .iter()
+            .find(|version| version.shows)
+            .map(|version| version.scheduler.clone()),
+        versions,
+    })
+}
+
+/// The step that the scenario sweeps.
+fn operation(scenario: &Scenario) -> Option<OperationAnswer> {
+    let (cpu, position) = scenario.labelled(&scenario.sweep.as_ref()?.step)?;
+    let step = &scenario.programs[cpu].steps[position];
+    Some(OperationAnswer {
+        cpu,
+        step: position + 1,
+        operation: step.op.name().to_owned(),
+        event: step.op.event().map(str::to_owned),
+        line: step.line,
+    })
+}
