@@ -56,10 +56,11 @@ fn kernel(criterion: &mut Criterion) {
 /// to its place, and the way back is part of the time. No oracle.
 fn remove_path(criterion: &mut Criterion) {
     let prepared = guest::remove_dup("v10");
+    let step = prepared.plan(1).expect("it has a sweep").step;
     let setup = prepared.setup;
-    let (step, _) = prepared.sweep.expect("it has a sweep");
     let baseline = explore::execute(&setup, Schedule::empty()).expect("it runs");
-    let (first, last) = baseline.log.kernel[step].expect("closing enters the kernel");
+    let kernel = &baseline.log.cpu(0).kernel;
+    let (first, last) = kernel[step].expect("closing enters the kernel");
     let mut machine = guest::machine(&setup, false);
     let run_to = |machine: &mut Machine, at| {
         machine.run(&mut Schedule::empty(), &mut (), Until::Boundary(0, at));

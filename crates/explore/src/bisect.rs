@@ -4,7 +4,7 @@
 //!
 //! A finding is looked for by sweeping the scenario's step: with other rows the code is other code,
 //! and no boundary keeps its number. It is the same finding when oracle, event and row agree and so
-//! does the last write before the boundary.
+//! does the field that was written last before the boundary.
 
 use std::sync::Arc;
 
@@ -123,13 +123,14 @@ impl Bisect<'_> {
     /// Whether boundary number `i` of `sweep`'s bad ones shows the finding.
     #[must_use]
     pub fn is_it(&self, sweep: &Sweep, i: usize) -> bool {
+        // A part of a composed function is a function of its own: only the field is compared.
+        let wanted = self.verdict.window.0.rsplit_once("write ");
         sweep.bad[i].causes.iter().any(|cause| {
-            let after = cause.after.as_ref();
-            let after = after.map_or_else(|| "-".to_owned(), ToString::to_string);
+            let after = cause.after.as_ref().map(|write| write.field.as_str());
             cause.oracle.name() == self.verdict.oracle
                 && cause.event == self.verdict.event
                 && cause.row == self.verdict.row
-                && after == self.verdict.window.0
+                && after == wanted.map(|(_, field)| field)
         })
     }
 
@@ -157,10 +158,33 @@ impl Bisect<'_> {
         if self.shows(good)? {
             return Err(BisectError::NoDifference(good.name.clone()));
         }
-        let (from, to) = by_parts(good.rows, bad.rows);
-        let differ = changes(from, to);
         let mut tried = 2;
+        let mut mixed = |from: Rows, changes: &[Change]| {
+            tried += 1;
+            self.shows(&Scheduler {
+                name: format!("{} with rows of {}", good.name, bad.name),
+                rows: apply(from, changes),
+            })
+        };
+        // In parts the answer is finer, if the parts show the finding too.
+        let (mut from, to) = by_parts(good.rows, bad.rows);
+        let mut differ = changes(from, to);
+        if from != good.rows && !mixed(from, &differ)? {
+            from = good.rows;
+            differ = changes(from, bad.rows);
+        }
         let mut minimal = differ.clone();
+        // Most findings come from the function they show in, and what it asks for.
+        let own = |row: Row| row.name() == self.verdict.row;
+        let part = |row: Row| own(Row::RemoveDup) && PARTS[0].1.iter().any(|&(p, _)| p == row);
+        for change in differ.iter().filter(|c| own(c.row) || part(c.row)) {
+            if let Some(seed) = with_what_it_needs(from, &differ, *change)
+                && seed.len() < minimal.len()
+                && mixed(from, &seed)?
+            {
+                minimal = seed;
+            }
+        }
         // Leave rows out one by one, each with what the rules then ask for, until none can be.
         loop {
             let before = minimal.len();
@@ -168,12 +192,7 @@ impl Bisect<'_> {
                 let Some(smaller) = without(from, &minimal, change.row) else {
                     continue;
                 };
-                let mixed = Scheduler {
-                    name: format!("{} and {} rows of {}", good.name, smaller.len(), bad.name),
-                    rows: apply(from, &smaller),
-                };
-                tried += 1;
-                if self.shows(&mixed)? {
+                if mixed(from, &smaller)? {
                     minimal = smaller;
                     break;
                 }
@@ -262,6 +281,22 @@ fn without(good: Rows, set: &[Change], row: Row) -> Option<Vec<Change>> {
         if smaller.len() == before {
             return None;
         }
+    }
+}
+
+/// `change` and the others that the coupling rules then ask for; `None` when they ask for a row that
+/// does not differ.
+fn with_what_it_needs(good: Rows, differ: &[Change], change: Change) -> Option<Vec<Change>> {
+    let mut set = vec![change];
+    loop {
+        let rows = apply(good, &set);
+        let Some(broken) = COUPLINGS.iter().find(|rule| !rule.allows(&rows)) else {
+            return Some(set);
+        };
+        let sides = [broken.when.0, broken.needs.0];
+        let missing = |c: &&Change| sides.contains(&c.row) && !set.contains(c);
+        let missing = *differ.iter().find(missing)?;
+        set.push(missing);
     }
 }
 

@@ -224,7 +224,7 @@ fn counts_keep_the_invariants_of_the_hardware() {
                 .wrapping_add(1_442_695_040_888_963_407);
             let pick = (state >> 33) as usize;
             // CPUID rarely: it overwrites the loop counter's register, so that is saved.
-            let n = pick % if pick % 97 == 0 { 12 } else { 11 };
+            let n = pick % if pick.is_multiple_of(97) { 12 } else { 11 };
             if n == 11 {
                 body.extend([0x49, 0x89, 0xc8, 0x0f, 0xa2, 0x4c, 0x89, 0xc1]);
             } else {

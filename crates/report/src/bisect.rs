@@ -243,7 +243,7 @@ impl BisectReport {
                     row.place
                 )?;
                 if let Some(rule) = &row.coupled {
-                    writeln!(out, "    {}", paint(DIM, &format!("only because {rule}")))?;
+                    writeln!(out, "    {}", paint(DIM, format!("only because {rule}")))?;
                 }
             }
         }
