@@ -5,6 +5,7 @@
 mod documents;
 mod exec;
 mod input;
+mod matrix;
 mod programs;
 mod results;
 mod support;

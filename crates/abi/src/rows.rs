@@ -123,7 +123,7 @@ impl Row {
 
     /// The values this image offers, by name; the position in the list is the number in the table.
     /// Position 0 is what `none` runs. A value `mutant-...` is wrong on purpose, to show that the
-    /// checks see it.
+    /// checks see it; a value `variant-...` is what another compiler or processor could do.
     #[must_use]
     pub const fn values(self) -> &'static [&'static str] {
         match self {
@@ -144,6 +144,7 @@ impl Row {
                 "v12",
                 "mutant-add-twice",
                 "mutant-load-once",
+                "mutant-unguarded",
             ],
             Self::RemoveDup => &[
                 "none",
@@ -163,6 +164,7 @@ impl Row {
                 "v11r",
                 "v12",
                 "mutant-start-early",
+                "mutant-active-of-sharer",
             ],
             Self::PmuDel => &[
                 "none",
@@ -173,6 +175,7 @@ impl Row {
                 "v12",
                 "mutant-read-after",
                 "mutant-claim-only",
+                "mutant-state-last",
             ],
             Self::PmuRead => &[
                 "none",
@@ -183,6 +186,7 @@ impl Row {
                 "v12",
                 "mutant-keep-pointer",
                 "mutant-wait",
+                "mutant-exit-active",
             ],
             Self::SchedOutState => &[
                 "none",
@@ -192,6 +196,15 @@ impl Row {
                 "v11r",
                 "v12",
                 "mutant-enabled",
+            ],
+            Self::ExitDupMaster => &[
+                "none",
+                "v10",
+                "delta",
+                "v11",
+                "v11r",
+                "v12",
+                "variant-sunk-store",
             ],
             Self::EventCount => &["none", "v10", "delta", "v11", "v11r", "v12", "retry"],
             _ => VERSIONS,

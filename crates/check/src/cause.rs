@@ -122,13 +122,24 @@ pub fn row_on_stack(view: &View<'_>, rip: u64) -> String {
 /// A function's name without its version suffix: `read_dup_v10`, `read_dup_mutant_add_twice`.
 #[must_use]
 pub fn strip_version(name: &str) -> &str {
-    if let Some((row, _)) = name.split_once("_mutant_") {
-        return row;
+    for mark in ["_mutant_", "_variant_"] {
+        if let Some((row, _)) = name.split_once(mark) {
+            return row;
+        }
     }
-    ["_none", "_v10", "_delta", "_v11r", "_v11", "_v12", "_retry"]
-        .iter()
-        .find_map(|suffix| name.strip_suffix(suffix))
-        .unwrap_or(name)
+    [
+        "_none",
+        "_v10",
+        "_delta",
+        "_v11r",
+        "_v11",
+        "_v12",
+        "_retry",
+        "_composed",
+    ]
+    .iter()
+    .find_map(|suffix| name.strip_suffix(suffix))
+    .unwrap_or(name)
 }
 
 #[cfg(test)]

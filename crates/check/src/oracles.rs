@@ -61,6 +61,15 @@ impl Oracles {
     pub fn violations(&self) -> &[Violation] {
         &self.violations
     }
+
+    /// The run was stopped at a limit, not by its program: true if that is because an NMI handler
+    /// does not end, which is then a violation.
+    pub fn stopped_at_limit(&mut self, view: &View<'_>) -> bool {
+        let found = progress::unfinished(view);
+        let ended = found.is_none();
+        self.violations.extend(found);
+        !ended
+    }
 }
 
 impl Observer for Oracles {

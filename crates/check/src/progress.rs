@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Oracle `progress`: an NMI handler finishes within a budget of boundaries.
+//! Oracle `progress`: an NMI handler finishes, and within a budget of boundaries.
 
 use machine::{NmiFrame, View};
 
@@ -18,6 +18,22 @@ pub(crate) fn judge(view: &View<'_>, frame: NmiFrame) -> Option<Violation> {
         reader: None,
         expected: format!("an NMI handler of at most {NMI_BUDGET} boundaries"),
         got: format!("{took} boundaries"),
+        error: 0,
+        tolerated: None,
+        at: Moment::of(view, frame.rip),
+    })
+}
+
+/// Judges a handler that is still running where the run was stopped.
+pub(crate) fn unfinished(view: &View<'_>) -> Option<Violation> {
+    let frame = view.core.nmi?;
+    let took = view.core.ordinal - frame.ordinal;
+    (took > NMI_BUDGET).then(|| Violation {
+        oracle: Oracle::Progress,
+        event: "kernel".into(),
+        reader: None,
+        expected: format!("an NMI handler of at most {NMI_BUDGET} boundaries"),
+        got: "one that does not end".to_owned(),
         error: 0,
         tolerated: None,
         at: Moment::of(view, frame.rip),

@@ -72,6 +72,12 @@ pub(crate) enum Command {
   pmusim run scenario.toml --scheduler v10
   pmusim run scenario.toml --format json")]
     Run(RunArgs),
+    /// The claims about the patch under each of its versions: every cell is a run.
+    #[command(after_help = "Examples:
+  pmusim matrix
+  pmusim matrix sim-configs/scenarios/review/p4-init-dup-master.toml
+  pmusim matrix --markdown")]
+    Matrix(MatrixArgs),
     /// One NMI at every instruction boundary of a scenario's step.
     #[command(after_help = "Examples:
   pmusim sweep scenario.toml --scheduler v10
@@ -183,6 +189,20 @@ pub(crate) struct RunArgs {
     /// On this machine instead of the file's.
     #[arg(long, value_name = "M")]
     pub(crate) machine: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MatrixArgs {
+    /// Scenario files that name a claim, or folders of them
+    /// [default: sim-configs/scenarios/review].
+    #[arg(value_name = "FILE|DIR")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Only this version (may be repeated).
+    #[arg(long, value_name = "S")]
+    pub(crate) scheduler: Vec<String>,
+    /// The page of docs/claims.md: the table, and each claim with its windows and reasons.
+    #[arg(long)]
+    pub(crate) markdown: bool,
 }
 
 #[derive(Debug, Args)]

@@ -18,6 +18,7 @@ mod exit;
 mod files;
 mod interrupt;
 mod list;
+mod matrix;
 mod prepared;
 mod progress;
 mod reanchor;
@@ -42,6 +43,7 @@ fn main() -> ExitCode {
     let context = Context::new(cli.global);
     let result = match &cli.command {
         Command::Run(args) => run::run(&context, args),
+        Command::Matrix(args) => matrix::run(&context, args),
         Command::Sweep(args) => sweep::run(&context, args),
         Command::Replay(args) => replay::run(&context, args),
         Command::Bisect(args) => bisect::run(&context, args),

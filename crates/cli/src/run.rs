@@ -81,7 +81,7 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failure> {
 }
 
 /// Reads every file before anything runs, and tells of the mistakes in all of them.
-fn load(
+pub(crate) fn load(
     context: &Context,
     args: &RunArgs,
     paths: &[std::path::PathBuf],
@@ -109,7 +109,7 @@ fn load(
 }
 
 /// Everything that the file says about one scheduler: its sweep, and its injections or plain run.
-fn cell(
+pub(crate) fn cell(
     context: &Context,
     loaded: &Loaded,
     scheduler: &Scheduler,

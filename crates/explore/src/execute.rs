@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use check::Violation;
 use check::access_log::AccessLog;
+use check::{Oracles, Violation};
 use machine::{
     Decision, Digest, End, Machine, ObjectAccess, ObjectId, Objects, Observer, Outcome, Schedule,
     SetupError, Until, View,
@@ -17,6 +17,8 @@ use crate::setup::{RUN_LIMIT, Setup};
 pub struct Execution {
     /// How it ended.
     pub end: End,
+    /// An NMI handler did not end: it stands among the violations.
+    pub hangs: bool,
     /// What the oracles found, in order.
     pub violations: Vec<Violation>,
     /// What became of each decision.
@@ -102,9 +104,11 @@ pub fn execute(setup: &Setup, mut schedule: Schedule) -> Result<Execution, Setup
         &mut observer,
         Until::End { limit: RUN_LIMIT },
     );
-    let (oracles, (log, (outcomes, touched))) = observer;
+    let (mut oracles, (log, (outcomes, touched))) = observer;
+    let hangs = matches!(end, End::Limit) && hangs(&machine, &mut oracles);
     Ok(Execution {
         end,
+        hangs,
         violations: oracles.violations().to_vec(),
         outcomes: outcomes.0,
         sampled: oracles.sampled,
@@ -114,4 +118,10 @@ pub fn execute(setup: &Setup, mut schedule: Schedule) -> Result<Execution, Setup
         digest: machine.digest(),
         machine,
     })
+}
+
+/// The run of `machine` came to its limit: true if that is because an NMI handler does not end,
+/// which is then a violation.
+pub(crate) fn hangs(machine: &Machine, oracles: &mut Oracles) -> bool {
+    (0..machine.cores().len()).any(|cpu| oracles.stopped_at_limit(&machine.view(cpu)))
 }

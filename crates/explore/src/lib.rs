@@ -36,5 +36,5 @@ pub use resolve::{ResolveError, resolve};
 pub use setup::{RUN_LIMIT, Setup};
 pub use sweep::{Bad, Plan, Progress, Source, Sweep, SweepError, Window, check_end, sweep};
 pub use throughput::throughput;
-pub use verdict::{Mismatch, Verdict, judge_run, judge_sweep};
+pub use verdict::{Mismatch, Verdict, judge_run, judge_sweep, words};
 pub use window::{Clock, Rates};

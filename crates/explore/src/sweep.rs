@@ -237,6 +237,9 @@ pub fn check_end(end: &End) -> Result<(), String> {
     }
 }
 
+/// Boundaries after which a run with an NMI is looked at: is it the handler that goes on?
+const PATIENCE: u64 = 1_000_000;
+
 /// What one worker found.
 #[derive(Debug, Default)]
 struct Part {
@@ -378,11 +381,18 @@ impl<'a> Worker<'a> {
             (Touched::default(), Outcomes::default()),
         );
         let sampled_before = observer.0.sampled;
-        let end = self.machine.run(
-            &mut Schedule::new(vec![(cpu, armed.ordinal, decision)]),
-            &mut observer,
-            Until::End { limit: RUN_LIMIT },
-        );
+        let mut schedule = Schedule::new(vec![(cpu, armed.ordinal, decision)]);
+        // A handler that does not end is noticed long before the limit of all runs.
+        let patience = Until::End { limit: PATIENCE };
+        let mut end = self.machine.run(&mut schedule, &mut observer, patience);
+        let mut hangs = false;
+        if matches!(end, End::Limit) {
+            hangs = crate::execute::hangs(&self.machine, &mut observer.0);
+            if !hangs {
+                let rest = Until::End { limit: RUN_LIMIT };
+                end = self.machine.run(&mut schedule, &mut observer, rest);
+            }
+        }
         let (oracles, (touched, outcomes)) = observer;
         self.part.executions += 1;
         for (_, outcome) in outcomes.0 {
@@ -398,7 +408,7 @@ impl<'a> Worker<'a> {
         } else {
             self.part.quiet.push(at);
         }
-        if let Err(words) = check_end(&end) {
+        if !hangs && let Err(words) = check_end(&end) {
             self.part.failed.push((at, words));
         }
         let fresh = fresh(oracles.violations(), self.baseline);

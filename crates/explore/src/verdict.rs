@@ -117,7 +117,7 @@ pub fn judge_run(
     let fresh: Vec<&Violation> = injected
         .map(|run| fresh(&run.violations, baseline))
         .unwrap_or_default();
-    if let Some(run) = injected
+    if let Some(run) = injected.filter(|run| !run.hangs)
         && let Err(what) = check_end(&run.end)
     {
         verdict.mismatches.push(Mismatch::Failed {
@@ -324,7 +324,9 @@ fn missing(pattern: &CausePattern) -> Mismatch {
     }
 }
 
-fn words(pattern: &CausePattern) -> String {
+/// An expected cause in words.
+#[must_use]
+pub fn words(pattern: &CausePattern) -> String {
     let mut words = pattern.oracle.to_string();
     if let Some(event) = &pattern.event {
         words += &format!(" of {event}");

@@ -122,6 +122,7 @@ const TOMBSTONE_AWARE: &[&str] = &[
     "v12",
     "mutant-add-twice",
     "mutant-load-once",
+    "mutant-unguarded",
 ];
 
 impl Coupling {

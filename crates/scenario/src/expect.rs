@@ -95,6 +95,8 @@ pub struct CausePattern {
     pub window: Option<Window>,
     /// The violating access by symbol, for causes without an NMI.
     pub place: Option<String>,
+    /// The claim that it shows, if not the scenario's own; see [`Expect::shows`].
+    pub claim: Option<String>,
     /// Line in the file, from 1.
     pub line: u32,
 }
@@ -108,6 +110,24 @@ pub struct Expect {
     pub violates: Vec<CausePattern>,
     /// The bad boundaries must be all boundaries of the windows, not only some.
     pub exact: bool,
+    /// What justifies it: lines of the sharing reference, or the access trace.
+    pub why: Option<String>,
     /// Line of the table, from 1.
     pub line: u32,
+}
+
+impl Expect {
+    /// The expected causes that show `claim`, the scenario's own: what an NMI brings unless it names
+    /// another claim, and what shows without an NMI if it names this one.
+    pub fn shows<'a>(&'a self, claim: &'a str) -> impl Iterator<Item = &'a CausePattern> {
+        let baseline = self
+            .baseline
+            .iter()
+            .filter(move |cause| cause.claim.as_deref() == Some(claim));
+        let brought = self
+            .violates
+            .iter()
+            .filter(move |cause| cause.claim.as_deref().is_none_or(|id| id == claim));
+        baseline.chain(brought)
+    }
 }

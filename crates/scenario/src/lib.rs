@@ -18,6 +18,7 @@
 mod bank;
 mod check;
 mod check_tasks;
+mod claims;
 mod code;
 mod coupling;
 mod diagnostic;
@@ -40,6 +41,7 @@ mod suggest;
 mod walk;
 
 pub use bank::PmuSpec;
+pub use claims::{CLAIMS, Claim, Class, claim_of};
 pub use code::Code;
 pub use coupling::{COUPLINGS, Coupling};
 pub use diagnostic::{Diagnostic, Diagnostics, Label, Source};

@@ -9,14 +9,24 @@ use crate::{
     Code, Diagnostics, NmiSource, Op, Program, Scenario, Source, Step, Sweep, SwitchTarget,
     check::{self, Draft, StepDraft},
     parse_event::{self, Events},
-    parse_expect::expectations,
+    parse_expect::{claim, expectations},
     parse_point::{injection, nmi_source},
     scenario::limits,
     walk::{Cx, Span, Table, Value},
 };
 
 pub(crate) const TOP: &[&str] = &[
-    "format", "title", "source", "machine", "event", "cpu", "sweep", "inject", "expect",
+    "format",
+    "title",
+    "source",
+    "claim",
+    "events_why",
+    "machine",
+    "event",
+    "cpu",
+    "sweep",
+    "inject",
+    "expect",
 ];
 pub(crate) const CPU: &[&str] = &["program"];
 pub(crate) const SWEEP: &[&str] = &["step", "source", "nmis"];
@@ -45,6 +55,8 @@ fn read(top: &Table<'_>) -> Option<Scenario> {
     }
     let title = top.string("title");
     let source = top.string("source");
+    let claim = top.get("claim").and_then(|value| claim(cx, value));
+    let events_why = top.string("events_why");
     let machine = top
         .string("machine")
         .filter(|name| cx.file_name(name, "a machine"));
@@ -88,6 +100,8 @@ fn read(top: &Table<'_>) -> Option<Scenario> {
     Some(Scenario {
         title: title?.into_inner(),
         source: source.map(Spanned::into_inner),
+        claim,
+        events_why: events_why.map(Spanned::into_inner),
         machine_span: machine.span(),
         machine: machine.into_inner(),
         tasks: Scenario::tasks_of(&programs, &events),

@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use toml::Spanned;
 
 use crate::{
-    CausePattern, Expect, Oracle,
+    CLAIMS, CausePattern, Expect, Oracle,
     parse_event::Events,
     parse_point::{check_row, window},
     walk::{Cx, Span, Table, Value},
 };
 
-pub(crate) const EXPECT: &[&str] = &["baseline", "violates", "exact"];
-pub(crate) const CAUSE: &[&str] = &["oracle", "event", "row", "window", "place"];
+pub(crate) const EXPECT: &[&str] = &["baseline", "violates", "exact", "why"];
+pub(crate) const CAUSE: &[&str] = &["oracle", "event", "row", "window", "place", "claim"];
 
 /// By scheduler, with the place of its name.
 pub(crate) type Expectations = BTreeMap<String, (Span, Expect)>;
@@ -48,6 +48,7 @@ pub(crate) fn expectations<'a>(cx: &'a Cx, value: Value<'a>, events: &Events) ->
             baseline: causes("baseline"),
             violates: causes("violates"),
             exact: table.flag("exact", false).unwrap_or(false),
+            why: table.string("why").map(Spanned::into_inner),
             line: cx.line(&key.span()),
         };
         all.insert(name.get_ref().clone(), (key.span(), expect));
@@ -79,8 +80,15 @@ fn cause<'a>(cx: &'a Cx, value: Value<'a>, events: &Events) -> Option<CausePatte
         row: row.map(Spanned::into_inner),
         window,
         place: table.string("place").map(Spanned::into_inner),
+        claim: table.get("claim").and_then(|v| claim(cx, v)),
         line: cx.line(&value.span()),
     })
+}
+
+/// The number of a claim.
+pub(crate) fn claim(cx: &Cx, value: Value<'_>) -> Option<String> {
+    let ids: Vec<&str> = CLAIMS.iter().map(|claim| claim.id).collect();
+    cx.word(value, "claim", &ids).map(|at| ids[at].to_owned())
 }
 
 pub(crate) fn oracle(cx: &Cx, value: Value<'_>) -> Option<Oracle> {

@@ -106,6 +106,10 @@ pub struct Scenario {
     pub title: String,
     /// Where the scenario comes from.
     pub source: Option<String>,
+    /// The claim that it shows ([`crate::CLAIMS`]).
+    pub claim: Option<String>,
+    /// Which kind of events it uses (user-only, or user and kernel), and why.
+    pub events_why: Option<String>,
     /// Name of the machine.
     pub machine: String,
     /// Events, in the order of the file.

@@ -705,7 +705,7 @@ read_dup = "v10"
               |            ----- with this one
               |
               = help: remove_dup from delta on parks sharers on a tombstone while it moves them; an older read_dup would dereference it
-              = help: with it, `read_dup` may be `delta`, `v11`, `v11r`, `v12`, `mutant-add-twice` or `mutant-load-once`
+              = help: with it, `read_dup` may be `delta`, `v11`, `v11r`, `v12`, `mutant-add-twice`, `mutant-load-once` or `mutant-unguarded`
         "#]],
     );
 }

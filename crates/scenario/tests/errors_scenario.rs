@@ -181,7 +181,7 @@ program = []
             2 | titel = "t"
               | ^^^^^ did you mean `title`?
               |
-              = help: possible: `format`, `title`, `source`, `machine`, `event`, `cpu`, `sweep`, `inject` or `expect`
+              = help: possible: `format`, `title`, `source`, `claim`, `events_why`, `machine`, `event`, `cpu`, `sweep`, `inject` or `expect`
         "#]],
     );
 }
@@ -1443,7 +1443,7 @@ base_line = []
             24 | base_line = []
                | ^^^^^^^^^ did you mean `baseline`?
                |
-               = help: possible: `baseline`, `violates` or `exact`
+               = help: possible: `baseline`, `violates`, `exact` or `why`
 
             error[E0109]: `v 10` is not a name for a scheduler
               --> a.toml:25:11

@@ -123,3 +123,28 @@ fn the_composed_removal_is_the_original() {
         assert_ne!(lines(&composed), lines(&other));
     }
 }
+
+/// What P17 asks for, and what its opposite looks like: no count tells the two apart, as a sync may
+/// lag by what the kernel itself counts between the two instructions.
+#[test]
+fn a_state_that_is_stored_late_is_seen_in_the_order_only() {
+    let rows = |early| {
+        [
+            (Row::RemoveDup, "composed"),
+            (Row::Flip, "tombstone"),
+            (Row::StateBeforeEnable, early),
+        ]
+    };
+    let order = |early| -> Vec<Vec<usize>> {
+        let lines = ["W NM.state = ENABLED", "call perf_pmu_enable()"];
+        with_rows("delta", &rows(early), "remove_dup_composed")
+            .iter()
+            .filter(|call| lines.iter().all(|line| count(call, line) == 1))
+            .map(|call| lines.map(|line| positions(&call.lines, line)[0]).to_vec())
+            .collect()
+    };
+    let (early, late) = (order("true"), order("false"));
+    assert!(!early.is_empty() && early.len() == late.len());
+    assert!(early.iter().all(|at| at[0] < at[1]));
+    assert!(late.iter().all(|at| at[0] > at[1]));
+}

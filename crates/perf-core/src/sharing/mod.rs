@@ -55,6 +55,11 @@ const V12: u8 = Row::RemoveDup.number("v12");
 const COMPOSED: u8 = Row::RemoveDup.number("composed");
 const RETRY: u8 = Row::EventCount.number("retry");
 const READ_DUP_ADD_TWICE: u8 = Row::ReadDup.number("mutant-add-twice");
+const EXIT_DUP_MASTER_SUNK_STORE: u8 = Row::ExitDupMaster.number("variant-sunk-store");
+const READ_DUP_UNGUARDED: u8 = Row::ReadDup.number("mutant-unguarded");
+const PMU_ADD_ACTIVE_OF_SHARER: u8 = Row::PmuAdd.number("mutant-active-of-sharer");
+const PMU_DEL_STATE_LAST: u8 = Row::PmuDel.number("mutant-state-last");
+const PMU_READ_EXIT_ACTIVE: u8 = Row::PmuRead.number("mutant-exit-active");
 const READ_DUP_LOAD_ONCE: u8 = Row::ReadDup.number("mutant-load-once");
 const REMOVE_DUP_NO_FOLD: u8 = Row::RemoveDup.number("mutant-no-fold");
 const PMU_ADD_START_EARLY: u8 = Row::PmuAdd.number("mutant-start-early");
@@ -133,6 +138,7 @@ impl<H: Hardware> Perf<H> {
                 V10 => self.exit_dup_master_v10(event),
                 DELTA => self.exit_dup_master_delta(event),
                 V11 | V11R | V12 => self.exit_dup_master_v11(event),
+                EXIT_DUP_MASTER_SUNK_STORE => self.exit_dup_master_variant_sunk_store(event),
                 _ => {}
             }
         }
@@ -147,6 +153,7 @@ impl<H: Hardware> Perf<H> {
                 V10 => self.read_dup_v10(event, master),
                 DELTA | V11 | V11R | V12 => self.read_dup_delta(event, master),
                 READ_DUP_ADD_TWICE => self.read_dup_mutant_add_twice(event, master),
+                READ_DUP_UNGUARDED => self.read_dup_mutant_unguarded(event, master),
                 READ_DUP_LOAD_ONCE => self.read_dup_mutant_load_once(event, master),
                 _ => {}
             }
@@ -212,6 +219,7 @@ impl<H: Hardware> Perf<H> {
                 V10 => self.pmu_add_v10(event),
                 DELTA | V11 | V11R => self.pmu_add_delta(event),
                 V12 => self.pmu_add_v12(event),
+                PMU_ADD_ACTIVE_OF_SHARER => self.pmu_add_mutant_active_of_sharer(event),
                 PMU_ADD_START_EARLY => self.pmu_add_mutant_start_early(event),
                 _ => self.pmu_add_none(event),
             }
@@ -230,6 +238,7 @@ impl<H: Hardware> Perf<H> {
                 V10 => self.pmu_del_v10(event),
                 DELTA | V11 | V11R => self.pmu_del_delta(event),
                 V12 => self.pmu_del_v12(event),
+                PMU_DEL_STATE_LAST => self.pmu_del_mutant_state_last(event),
                 PMU_DEL_READ_AFTER => self.pmu_del_mutant_read_after(event),
                 PMU_DEL_CLAIM_ONLY => self.pmu_del_mutant_claim_only(event),
                 _ => self.pmu_del_none(event),
@@ -248,6 +257,7 @@ impl<H: Hardware> Perf<H> {
             match self.row(Row::PmuRead) {
                 // All later versions leave it as it is in v10.
                 V10 | DELTA | V11 | V11R | V12 => self.pmu_read_v10(event),
+                PMU_READ_EXIT_ACTIVE => self.pmu_read_mutant_exit_active(event),
                 PMU_READ_KEEP_POINTER => self.pmu_read_mutant_keep_pointer(event),
                 PMU_READ_WAIT => self.pmu_read_mutant_wait(event),
                 _ => self.pmu_read_none(event),

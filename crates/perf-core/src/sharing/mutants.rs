@@ -171,4 +171,94 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: the core's rule.
         unsafe { self.remove_dup_delta_body::<false>(event, ctx) }
     }
+
+    /// delta's `read_dup` without the guard: it reads the master whatever its state is. Breaks P13,
+    /// oracle `ownership`.
+    #[inline(never)]
+    pub(super) unsafe fn read_dup_mutant_unguarded(
+        &self,
+        event: *mut PerfEvent,
+        master: *mut PerfEvent,
+    ) {
+        // SAFETY: the core's rule; a tombstone is not followed.
+        unsafe {
+            if !core::ptr::eq(master, crate::types::TOMBSTONE) {
+                self.x86_pmu_read(master);
+            }
+            self.read_dup_delta(event, master);
+        }
+    }
+
+    /// delta's `pmu_add` that also counts a sharer as ACTIVE in the sharer itself. Breaks P11,
+    /// oracle `state`; nothing counts wrongly.
+    #[inline(never)]
+    pub(super) unsafe fn pmu_add_mutant_active_of_sharer(&self, event: *mut PerfEvent) -> i32 {
+        // SAFETY: the core's rule.
+        unsafe {
+            let ret = self.pmu_add_delta(event);
+            let master = (*event).dup_master.read();
+            if ret == 0 && !master.is_null() && !core::ptr::eq(master, event) {
+                (*event).dup_active.write(1);
+            }
+            ret
+        }
+    }
+
+    /// delta's `pmu_del` that says INACTIVE behind the last sync, which so reads a master that is
+    /// off the PMU. Breaks P14, oracle `ownership`.
+    #[inline(never)]
+    pub(super) unsafe fn pmu_del_mutant_state_last(&self, event: *mut PerfEvent) {
+        // SAFETY: the core's rule.
+        unsafe {
+            let master = (*event).dup_master.read();
+            if master.is_null() {
+                self.x86_pmu_del(event, 0);
+                return;
+            }
+            let active = (*master).dup_active.read() - 1;
+            (*master).dup_active.write(active);
+            if active == 0 {
+                self.x86_pmu_del(master, 0);
+            }
+            self.event_pmu_read_dup(event, master);
+            if active == 0 {
+                self.perf_event_set_state(master, state::INACTIVE);
+            }
+        }
+    }
+
+    /// v10's `pmu_read` that ends a master's being one while it is ACTIVE, and makes it one again,
+    /// without its ACTIVE duplicates. Breaks P5: the assertion of `exit_dup_master` fires; oracle
+    /// `state`.
+    #[inline(never)]
+    pub(super) unsafe fn pmu_read_mutant_exit_active(&self, event: *mut PerfEvent) {
+        // SAFETY: the core's rule.
+        unsafe {
+            self.pmu_read_v10(event);
+            if core::ptr::eq((*event).dup_master.read(), event) {
+                self.perf_event_exit_dup_master(event);
+                (*event).dup_master.write(event);
+            }
+        }
+    }
+
+    /// v12's `exit_dup_master` with the store of `count` behind that of `dup_master`, as a compiler
+    /// could leave two plain stores between which no barrier stands. Not what v12 is: there both are
+    /// volatile. Shows P24, oracle `count`.
+    #[inline(never)]
+    pub(super) unsafe fn exit_dup_master_variant_sunk_store(&self, event: *mut PerfEvent) {
+        // SAFETY: the core's rule.
+        unsafe {
+            let now = (*event).state.read();
+            self.warn_on(
+                !(state::OFF..=state::INACTIVE).contains(&now),
+                "perf_event_exit_dup_master: state",
+            );
+            let count = (*event).master_count.read();
+            (*event).dup_active.write(0);
+            (*event).dup_master.write(core::ptr::null_mut());
+            (*event).count.set(count);
+            barrier();
+        }
+    }
 }

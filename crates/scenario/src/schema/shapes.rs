@@ -40,6 +40,10 @@ shapes! {
         title: String,
         /// Where the scenario comes from.
         source: Option<String>,
+        /// The claim that it shows: P1 to P26 of the review, or N1 upwards, found here.
+        claim: Option<String>,
+        /// Which kind of events it uses (user-only, or user and kernel), and why.
+        events_why: Option<String>,
         /// Name of a machine in sim-configs/machines.
         machine: String,
         /// The events. They exist from their `open` step on.
@@ -180,6 +184,8 @@ shapes! {
         violates: Option<Vec<CauseShape>>,
         /// The bad boundaries must be all boundaries of the windows. Default: false.
         exact: Option<bool>,
+        /// What justifies it.
+        why: Option<String>,
     }
 
     /// A set of causes: whatever is given must match.
@@ -195,6 +201,8 @@ shapes! {
         window: Option<[String; 2]>,
         /// The violating access by symbol, for causes without an NMI.
         place: Option<String>,
+        /// The claim that it shows. Default: in `violates` the scenario's own, in `baseline` none.
+        claim: Option<String>,
     }
 
     /// A machine.
