@@ -2,6 +2,7 @@
 //! The program as its users meet it: through the binary, by exit codes, messages and JSON.
 #![forbid(unsafe_code)]
 
+mod bisect;
 mod documents;
 mod exec;
 mod input;

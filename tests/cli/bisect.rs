@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `bisect` and `replay --for-bisect`: from a trace to the place in the patch, and to a commit.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{file, root, run, text};
+
+fn committed(name: &str) -> String {
+    fs::read_to_string(root().join("traces").join(name)).unwrap()
+}
+
+/// A trace of v10, as if it had been recorded under the delta.
+fn under_delta(trace: &str) -> String {
+    let section = |text: &str| {
+        let begin = text.find("begin scheduler").unwrap();
+        let end = text.find("end scheduler").unwrap();
+        (begin, end)
+    };
+    let delta = committed("p7-remove-dup-one-sharer.delta.trace");
+    let (from, to) = section(&delta);
+    let (begin, end) = section(trace);
+    [&trace[..begin], &delta[from..to], &trace[end..]].concat()
+}
+
+/// A trace that was made with another build of the guest. Its point is one that both versions have.
+fn of_another_image(trace: &str) -> String {
+    let image = trace.lines().nth(1).unwrap();
+    let point = "before write A.master_child_count hit 1";
+    assert!(trace.contains(point), "{trace}");
+    trace
+        .replace(image, &format!("image {}", "0".repeat(64)))
+        .replace(point, "after write A.master_count hit 1")
+}
+
+#[test]
+fn a_trace_of_v10_names_the_row_that_the_review_names() {
+    for (name, row) in [
+        ("p4-init-dup-master.v10.trace", "init_dup_master"),
+        ("p6-read-dup-permanent.v10.trace", "read_dup"),
+        ("p7-remove-dup-one-sharer.base.v10.trace", "remove_dup"),
+    ] {
+        let path = text(&root().join("traces").join(name));
+        let report = run(&[
+            "bisect",
+            "--good",
+            "delta",
+            "--versions",
+            "none,v10,delta",
+            "--format",
+            "json",
+            &path,
+        ]);
+        let json = report.succeeds().json();
+        let rows = json["hunks"]["rows"].as_array().unwrap();
+        let own: Vec<&str> = rows
+            .iter()
+            .filter(|row| row["coupled"].is_null())
+            .map(|row| row["row"].as_str().unwrap())
+            .collect();
+        assert_eq!(own, [row], "{name}");
+        assert_eq!(json["first_bad"], "v10");
+        let place = &json["boundaries"]["after"]["file"];
+        assert!(place.as_str().unwrap().ends_with("v10.rs"), "{place}");
+    }
+}
+
+#[test]
+fn what_cannot_be_bisected_says_why() {
+    // P7's window behind the flip is the delta's too.
+    let both = text(&root().join("traces/p7-remove-dup-one-sharer.master.v10.trace"));
+    let args = ["bisect", "--versions", "none", "--good", "delta", &both];
+    run(&args).fails(3, &["shows under delta too"]);
+    let args = ["bisect", "--versions", "none", "--good", "unheard", &both];
+    run(&args).fails(2, &["unheard"]);
+    let (_folder, path) = file("x.trace", "hello\n");
+    run(&["bisect", &path]).fails(5, &["x.trace:1"]);
+    let trace = committed("p4-init-dup-master.v10.trace");
+    let (_folder, path) = file("fixed.trace", under_delta(&trace));
+    run(&["bisect", "--versions", "none", &path]).fails(3, &["does not show under delta"]);
+}
+
+#[test]
+fn git_bisect_run_gets_its_exit_codes() {
+    let bad = committed("p4-init-dup-master.v10.trace");
+    let good = under_delta(&bad);
+    for (trace, code) in [
+        (bad.clone(), 1),
+        (of_another_image(&bad), 1),
+        (of_another_image(&good), 0),
+        (bad.replace("cpu0 pmi L", "cpu0 pmi M"), 125),
+        ("hello\n".to_owned(), 125),
+    ] {
+        let (_folder, path) = file("x.trace", trace);
+        run(&["replay", "--for-bisect", &path]).exits(code);
+    }
+}
+
+#[test]
+fn git_finds_the_commit_that_brought_a_finding_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let git = |args: &[&str]| {
+        Command::new("git")
+            .current_dir(folder.path())
+            .env("GIT_CONFIG_GLOBAL", "/dev/null")
+            .env("GIT_CONFIG_SYSTEM", "/dev/null")
+            .args(["-c", "user.name=a", "-c", "user.email=a@example.org"])
+            .args(args)
+            .output()
+    };
+    if git(&["init", "-q"]).is_err() {
+        println!("skipped: there is no git");
+        return;
+    }
+    let bad = of_another_image(&committed("p4-init-dup-master.v10.trace"));
+    let good = under_delta(&bad);
+    let mut commits = Vec::new();
+    for (i, trace) in [&good, &good, &good, &bad, &bad].into_iter().enumerate() {
+        fs::write(folder.path().join("a.trace"), trace).unwrap();
+        fs::write(folder.path().join("n"), i.to_string()).unwrap();
+        git(&["add", "."]).unwrap();
+        assert!(git(&["commit", "-qm", "c"]).unwrap().status.success());
+        let head = git(&["rev-parse", "HEAD"]).unwrap().stdout;
+        commits.push(String::from_utf8(head).unwrap().trim().to_owned());
+    }
+    git(&["bisect", "start", &commits[4], &commits[0]]).unwrap();
+    let pmusim = text(Path::new(env!("CARGO_BIN_EXE_pmusim")));
+    let found = git(&[
+        "bisect",
+        "run",
+        &pmusim,
+        "replay",
+        "--for-bisect",
+        "a.trace",
+    ])
+    .unwrap();
+    let out = String::from_utf8_lossy(&found.stdout).into_owned();
+    let expected = format!("{} is the first bad commit", commits[3]);
+    assert!(out.contains(&expected), "{out}");
+}
