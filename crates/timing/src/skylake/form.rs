@@ -225,6 +225,12 @@ impl Table {
     /// The form of an instruction: most special first (a fixed register, a zero immediate).
     #[must_use]
     pub fn find(&self, instruction: &Instruction) -> Option<&Form> {
+        self.entry(instruction).map(|(_, form)| form)
+    }
+
+    /// The form of an instruction with its key in the table.
+    #[must_use]
+    pub fn entry(&self, instruction: &Instruction) -> Option<(&str, &Form)> {
         let name = name(instruction);
         let mut special = Vec::new();
         let mut general = Vec::new();
@@ -258,21 +264,19 @@ impl Table {
             "code {}",
             format!("{:?}", instruction.code()).to_uppercase()
         );
-        self.forms
-            .get(&key(&special))
-            .or_else(|| self.forms.get(&key(&general)))
-            .or_else(|| self.forms.get(&key(&any_memory(&general))))
+        self.get(&key(&special))
+            .or_else(|| self.get(&key(&general)))
+            .or_else(|| self.get(&key(&any_memory(&general))))
             .or_else(|| self.other_size(&key(&[]), &general))
-            .or_else(|| self.forms.get(&code))
+            .or_else(|| self.get(&code))
             .or_else(|| self.other_width(&key(&[]), &general))
     }
 
     /// The same operands with general registers of another width: an operand-size or REX.W prefix
     /// that changes nothing in what is computed (`movmskps r64, xmm`, `movzx r16, r16`).
-    fn other_width(&self, name: &str, operands: &[String]) -> Option<&Form> {
+    fn other_width(&self, name: &str, operands: &[String]) -> Option<(&str, &Form)> {
         let find = |other: &[String]| {
-            self.forms
-                .get(&format!("{name} {}", other.join(",")))
+            self.get(&format!("{name} {}", other.join(",")))
                 .or_else(|| self.other_size(name, other))
         };
         for (from, to) in [("r64", "r32"), ("r16", "r32"), ("r32", "r64")] {
@@ -287,8 +291,13 @@ impl Table {
         None
     }
 
+    fn get(&self, key: &str) -> Option<(&str, &Form)> {
+        let (key, form) = self.forms.get_key_value(key)?;
+        Some((key, form))
+    }
+
     /// The same operands with memory of another size.
-    fn other_size(&self, name: &str, operands: &[String]) -> Option<&Form> {
+    fn other_size(&self, name: &str, operands: &[String]) -> Option<(&str, &Form)> {
         let at = operands.iter().position(|o| {
             o.strip_prefix('m')
                 .is_some_and(|r| r.bytes().all(|b| b.is_ascii_digit()))
@@ -298,7 +307,7 @@ impl Table {
             .find_map(|m| {
                 let mut other = operands.to_vec();
                 other[at] = (*m).to_owned();
-                self.forms.get(&format!("{name} {}", other.join(",")))
+                self.get(&format!("{name} {}", other.join(",")))
             })
     }
 }

@@ -5,7 +5,7 @@
 //! not which uop does what. Uops that compute are therefore laid in a chain whose length is the
 //! longest latency; an input joins where its own latency says, an output leaves likewise.
 
-use super::form::{Form, Table};
+use super::form::{Form, Place, Table};
 use super::resource::{Resource, high_byte};
 use super::{fuse, uops};
 use iced_x86::{
@@ -310,7 +310,8 @@ impl<'t> Lowering<'t> {
             let (mut read, write) = read_write(access);
             // Writing a part of a register keeps the rest.
             let part = register.size() < 4 && !high_byte(register);
-            if write && part {
+            // So does what the silicon waits for in vain (POPCNT for its destination).
+            if write && (part || waits_for_itself(form, number - 1)) {
                 read = true;
             }
             if read {
@@ -363,11 +364,19 @@ impl<'t> Lowering<'t> {
             }
         }
         implicit.sort();
+        // AL and the product in AX are operands of their own.
+        let product = matches!(instruction.mnemonic(), Mnemonic::Mul | Mnemonic::Imul)
+            && instruction.op_count() == 1
+            && implicit.iter().all(|i| i.0.0 != 2);
         for (resource, read, write) in implicit {
-            let n = Some(number);
+            let mut n = Some(number);
             number += 1;
             if read {
                 push(&mut flow.inputs, (resource, n));
+            }
+            if product && read && write {
+                n = Some(number);
+                number += 1;
             }
             if write {
                 push(&mut flow.outputs, (resource, n));
@@ -398,6 +407,13 @@ impl<'t> Lowering<'t> {
         }
         flow
     }
+}
+
+/// Does register operand `n` depend on what it held?
+fn waits_for_itself(form: &Form, n: u8) -> bool {
+    let own = Place::Register(n);
+    let mut all = form.latencies.iter();
+    all.any(|l| l.input == own && l.output == own && l.cycles > 0)
 }
 
 fn read_write(access: OpAccess) -> (bool, bool) {

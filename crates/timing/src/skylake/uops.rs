@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The uops of one instruction: loads, a chain that computes, stores.
 
-use super::form::{Form, Place, PortUops};
+use super::form::{Form, Latency, Place, PortUops};
 use super::lower::{Flow, Kind, Lowered, MemoryOperand, Uop, push};
 use super::resource::Resource;
 use iced_x86::{Instruction, Mnemonic, OpKind, Register};
@@ -62,6 +62,14 @@ fn vector(instruction: &Instruction) -> bool {
         instruction.op_kind(i) == OpKind::Register
             && instruction.op_register(i).is_vector_register()
     })
+}
+
+/// Does it bring a value from a general register to a vector register or back?
+fn crosses(instruction: &Instruction) -> bool {
+    let mut registers = (0..instruction.op_count())
+        .filter(|&i| instruction.op_kind(i) == OpKind::Register)
+        .map(|i| instruction.op_register(i));
+    vector(instruction) && registers.any(Register::is_gpr)
 }
 
 /// Cycles of a load by what it loads into: LLVM's 5 general, 6 XMM (5 scalar), 7 YMM.
@@ -148,12 +156,12 @@ pub(super) fn uops(
     }
     chain(
         lowered,
+        instruction,
         form,
         &inputs,
         &flow.outputs,
         &compute,
-        (loads > 0).then_some(data),
-        (stores > 0).then_some(stored),
+        ((loads > 0).then_some(data), (stores > 0).then_some(stored)),
     );
     for n in 0..stores {
         let operand = writing.get(usize::from(n)).copied();
@@ -196,21 +204,37 @@ fn numbers(memory: &[MemoryOperand], which: impl Fn(&MemoryOperand) -> bool) -> 
         .collect()
 }
 
-/// Lays the computing uops in a chain.
+/// Lays the computing uops in a chain: from what was loaded (`data`) to what a store writes
+/// (`stored`).
 fn chain(
     lowered: &mut Lowered,
+    instruction: &Instruction,
     form: &Form,
     inputs: &[(Resource, Option<u8>)],
     outputs: &[(Resource, Option<u8>)],
     ports: &[u8],
-    data: Option<Resource>,
-    stored: Option<Resource>,
+    (data, stored): (Option<Resource>, Option<Resource>),
 ) {
     if ports.is_empty() {
         return;
     }
+    let general = !vector(instruction);
+    let crosses = crosses(instruction);
     let to = |n: Option<u8>| {
-        let direct = latency_to(form, Place::Register(n.unwrap_or(u8::MAX)));
+        let output = Place::Register(n.unwrap_or(u8::MAX));
+        let mut direct = latency_to(form, output);
+        // Where no register says how long it takes, memory does (LZCNT from memory).
+        if general && form.divider == 0 {
+            let from_memory = |l: &&Latency| l.input == Place::Memory && l.output == output;
+            let after = form.latencies.iter().filter(from_memory);
+            let after = after.map(|l| l.cycles.saturating_sub(LOAD_CYCLES)).max();
+            direct = direct.max(after.unwrap_or(0));
+        }
+        // Between the register files a figure was measured there and back, with one cycle taken
+        // off for the way back, which takes two (MOVQ).
+        if crosses {
+            direct = direct.saturating_sub(1).max(1);
+        }
         direct.max(u16::from(form.ports.is_empty()))
     };
     let total = outputs.iter().map(|o| to(o.1)).max().unwrap_or(1).max(1);
@@ -278,6 +302,7 @@ fn chain(
         };
         push(&mut lowered.uops[at].inputs, resource);
     }
+    let mut joined = 0;
     if let Some(data) = data {
         let need = form
             .latencies
@@ -287,7 +312,9 @@ fn chain(
             .max()
             .unwrap_or(total)
             .min(total);
-        lowered.uops[joins(need)].inputs.push(data);
+        let at = joins(need);
+        lowered.uops[at].inputs.push(data);
+        joined = (at - first) as u16;
     }
     for &(resource, n) in outputs {
         let wanted = to(n).max(1);
@@ -300,10 +327,26 @@ fn chain(
             .push((resource, cycles));
     }
     if let Some(stored) = stored {
-        // What is stored leaves the last uop of the chain.
-        lowered.uops[first + usize::from(stages - 1)]
+        // What is stored leaves where the way through memory says; else the last uop of the chain.
+        let wide = lowered.memory.iter().all(|m| m.size >= 4);
+        let plain = if wide { 10 } else { 11 };
+        let through = |l: &&Latency| l.input == Place::Memory && l.output == Place::Memory;
+        let through = form.latencies.iter().find(through);
+        let early = through
+            .filter(|_| data.is_some() && general)
+            .map(|l| begins(joined) + l.cycles.saturating_sub(plain) + 1)
+            .filter(|&end| end < total);
+        let (j, cycles) = match early {
+            Some(end) => {
+                let j = (joined..stages).find(|&j| ends(j) >= end);
+                let j = j.unwrap_or(stages - 1);
+                (j, end.saturating_sub(begins(j)).max(1))
+            }
+            None => (stages - 1, last),
+        };
+        lowered.uops[first + usize::from(j)]
             .outputs
-            .push((stored, last));
+            .push((stored, cycles));
     }
     let held = form
         .divider
