@@ -33,6 +33,33 @@ pub enum State {
 }
 
 impl State {
+    /// Every state, by number.
+    pub const ALL: [Self; 7] = [
+        Self::Dead,
+        Self::Exit,
+        Self::Error,
+        Self::Off,
+        Self::Inactive,
+        Self::Enabled,
+        Self::Active,
+    ];
+
+    /// What it means, in words.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Dead => "released",
+            Self::Exit => "its task has exited",
+            Self::Error => "a pinned group that could not be scheduled; only enabling leaves it",
+            Self::Off => "disabled",
+            Self::Inactive => "enabled, not on a PMU",
+            Self::Enabled => {
+                "a master whose counter runs for others while it does not count itself"
+            }
+            Self::Active => "on a PMU",
+        }
+    }
+
     /// The state with this number.
     #[must_use]
     pub const fn from_number(n: i32) -> Option<Self> {

@@ -180,7 +180,7 @@ fn cell(
     let mine = |cause: &CausePattern| expect.shows(claim).any(|c| std::ptr::eq(c, cause));
     let all = expect.baseline.iter().chain(&expect.violates);
     let others = all.filter(|cause| !mine(cause));
-    let middle = format!(".{}.trace", run.scheduler);
+    let middle = format!(".{}.trace", run.scheduler.replace('/', "-"));
     MatrixCell {
         scheduler: run.scheduler.clone(),
         outcome,
