@@ -110,7 +110,7 @@ fn git_finds_the_commit_that_brought_a_finding_in() {
             .output()
     };
     if git(&["init", "-q"]).is_err() {
-        println!("skipped: there is no git");
+        eprintln!("skipped: there is no git");
         return;
     }
     let bad = of_another_image(&committed("p4-init-dup-master.v10.trace"));
