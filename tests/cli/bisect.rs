@@ -39,7 +39,7 @@ fn a_trace_of_v10_names_the_row_that_the_review_names() {
     for (name, row) in [
         ("p4-init-dup-master.v10.trace", "init_dup_master"),
         ("p6-read-dup-permanent.v10.trace", "read_dup"),
-        ("p7-remove-dup-one-sharer.base.v10.trace", "remove_dup"),
+        ("p7-remove-dup-one-sharer.base.v10.trace", "flip"),
     ] {
         let path = text(&root().join("traces").join(name));
         let report = run(&[
