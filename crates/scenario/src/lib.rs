@@ -39,6 +39,8 @@ mod scheduler;
 pub mod schema;
 mod suggest;
 mod walk;
+mod write;
+mod write_event;
 
 pub use bank::PmuSpec;
 pub use claims::{CLAIMS, Claim, Class, claim_of};
@@ -55,6 +57,7 @@ pub use point::{Access, AccessKind, Point, Side};
 pub use program::{Op, Program, Step, SwitchTarget};
 pub use scenario::{Injection, NmiSource, Scenario, Sweep, limits};
 pub use scheduler::{Scheduler, parse_scheduler};
+pub use write::write_scenario;
 
 /// The version of the file formats that this crate reads (the key `format`).
 pub const FORMAT: u64 = 1;
