@@ -3,9 +3,12 @@
 //! armed point. The rate that is printed (elem/s) is instructions; Melem/s are MIPS.
 #![forbid(unsafe_code)]
 
+#[path = "support/cpu_time.rs"]
+mod cpu_time;
 #[path = "support/guest.rs"]
 mod guest;
 
+use cpu_time::CpuTime;
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 
 use explore::flat::{Flat, Work};
@@ -13,7 +16,7 @@ use machine::{Machine, Schedule, Until};
 
 static IMAGE: &[u8] = include_bytes!("data/target.bin");
 
-fn loops(criterion: &mut Criterion) {
+fn loops(criterion: &mut Criterion<CpuTime>) {
     let mut group = criterion.benchmark_group("cpu");
     for (name, work, turns) in [
         ("long_kern", Work::Kern, 200),
@@ -34,7 +37,7 @@ fn loops(criterion: &mut Criterion) {
 }
 
 /// The guest kernel from reset to the end of the P4 scenario, with no oracle and with all.
-fn kernel(criterion: &mut Criterion) {
+fn kernel(criterion: &mut Criterion<CpuTime>) {
     let setup = guest::p4("v10").setup;
     let mut group = criterion.benchmark_group("guest");
     for (name, oracles) in [("plain", false), ("with_oracles", true)] {
@@ -54,7 +57,7 @@ fn kernel(criterion: &mut Criterion) {
 /// The kernel's part of closing a master that has a sharer (remove_dup and all around it), again
 /// and again from a snapshot, as a sweep runs it: decoded before, but each write is the first one
 /// to its place, and the way back is part of the time. No oracle.
-fn remove_path(criterion: &mut Criterion) {
+fn remove_path(criterion: &mut Criterion<CpuTime>) {
     let prepared = guest::remove_dup("v10");
     let step = prepared.plan(1).expect("it has a sweep").step;
     let setup = prepared.setup;
@@ -79,5 +82,9 @@ fn remove_path(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, loops, kernel, remove_path);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = loops, kernel, remove_path
+}
 criterion_main!(benches);

@@ -3,10 +3,13 @@
 //! scenario with all oracles. The rate that is printed (elem/s) is executions.
 #![forbid(unsafe_code)]
 
+#[path = "support/cpu_time.rs"]
+mod cpu_time;
 #[allow(dead_code, reason = "the plain run is for the other bench")]
 #[path = "support/guest.rs"]
 mod guest;
 
+use cpu_time::CpuTime;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use explore::Progress;
 use explore::flat::Flat;
@@ -16,7 +19,7 @@ static IMAGE: &[u8] = include_bytes!("data/target.bin");
 /// Every how many boundaries of the benchmark image.
 const STRIDE: u64 = 8;
 
-fn image(criterion: &mut Criterion) {
+fn image(criterion: &mut Criterion<CpuTime>) {
     let mut target = Flat::new(IMAGE).expect("the image is good");
     let mut group = criterion.benchmark_group("sweep");
     group.sample_size(10);
@@ -28,7 +31,7 @@ fn image(criterion: &mut Criterion) {
     group.finish();
 }
 
-fn scenario(criterion: &mut Criterion) {
+fn scenario(criterion: &mut Criterion<CpuTime>) {
     let prepared = guest::p4("v10");
     let plan = prepared.plan(1).expect("P4 has a sweep");
     let run = || explore::sweep(&prepared.setup, plan, &Progress::default()).expect("P4 runs");
@@ -39,5 +42,9 @@ fn scenario(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, image, scenario);
+criterion_group! {
+    name = benches;
+    config = Criterion::default().with_measurement(CpuTime);
+    targets = image, scenario
+}
 criterion_main!(benches);

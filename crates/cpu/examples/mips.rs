@@ -43,7 +43,7 @@ fn call(
         "{ran:?}"
     );
     cpu.halted = false;
-    ran.retired
+    ran.boundaries
 }
 
 fn main() {

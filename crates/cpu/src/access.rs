@@ -33,7 +33,7 @@ impl Mode for Simple {
 
 /// Sum of base, index and displacement.
 #[inline(always)]
-fn sum(cpu: &Cpu, op: &Op) -> u64 {
+pub(crate) fn sum(cpu: &Cpu, op: &Op) -> u64 {
     let mut a = i64::from(op.disp) as u64;
     if let Some(base) = cpu.regs.get(usize::from(op.base)) {
         a = a.wrapping_add(*base);

@@ -121,7 +121,7 @@ pub struct Cpu {
     pub(crate) read_mask: u8,
     pub(crate) write_mask: u8,
     pub(crate) calls_top: u32,
-    /// What a chain of threaded code leaves: instructions not executed, and its tally.
+    /// What a chain of threaded code leaves: boundaries not passed, and its tally.
     pub(crate) chain: [u64; 2],
     /// What has retired.
     pub totals: Totals,

@@ -7,7 +7,7 @@ use crate::cache::DecodeCache;
 use crate::cpu::{Cpu, EFER_LONG, EFER_NXE, EFER_SCE, Fault, RAX, RBX, RCX, RDX, canonical};
 use crate::debug::BS;
 use crate::event::{Source, enter, try_enter};
-use crate::exec::thread::{BRANCH, CHAIN_MAX, FIELD, LOAD, STORE};
+use crate::exec::thread::{BRANCH, CHAIN_MAX, FIELD, ITERATION, LOAD, STORE};
 use crate::flags;
 use crate::memory::Memory;
 use crate::op::{Flow, NO_TAG, Op, Outcome, request};
@@ -71,15 +71,16 @@ pub fn step<B: Bus>(cpu: &mut Cpu, mem: &mut Memory, cache: &mut DecodeCache, bu
 /// What [`run()`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ran {
-    /// Instructions that retired before `last`.
-    pub retired: u64,
+    /// Boundaries passed before `last`: instructions that retired, and iterations of REP string
+    /// instructions.
+    pub boundaries: u64,
     /// Address at which `last` was made.
     pub rip: u64,
     /// The step that ended it; `None` if the limit did.
     pub last: Option<Step>,
 }
 
-/// Executes instructions until one does anything but retire, at most `limit` of them. With
+/// Executes instructions until one does anything but retire or iterate, over at most `limit` boundaries. With
 /// `careful` it also ends behind each instruction that is not plainly computation: one that
 /// accesses watched memory, leads back from an event, or changes what events may come.
 ///
@@ -92,33 +93,33 @@ pub fn run<B: Bus>(
     limit: u64,
     careful: bool,
 ) -> Ran {
-    let mut retired = 0;
+    let mut boundaries = 0;
     loop {
         if cache.version == mem.version && !cpu.needs_attention() {
-            retired += run_chains(cpu, mem, cache, limit - retired);
+            boundaries += run_chains(cpu, mem, cache, limit - boundaries);
         }
         let rip = cpu.rip;
         let mut ran = Ran {
-            retired,
+            boundaries,
             rip,
             last: None,
         };
-        if retired == limit {
+        if boundaries == limit {
             return ran;
         }
         let step = step(cpu, mem, cache, bus);
-        if step != Step::Retired || careful {
+        if careful || !matches!(step, Step::Retired | Step::Iterated) {
             ran.last = Some(step);
             return ran;
         }
-        retired += 1;
+        boundaries += 1;
     }
 }
 
-/// Threaded code as far as it goes; how many instructions, at most `limit`.
+/// Threaded code as far as it goes; how many boundaries it passes, at most `limit`.
 fn run_chains(cpu: &mut Cpu, mem: &mut Memory, cache: &DecodeCache, limit: u64) -> u64 {
-    let mut retired = 0;
-    while retired < limit {
+    let mut passed = 0;
+    while passed < limit {
         let mut at = cpu.hint;
         let tag = cache.ops[usize::from(at)].tag;
         if !cpu.matches(tag) || tag == NO_TAG {
@@ -127,14 +128,14 @@ fn run_chains(cpu: &mut Cpu, mem: &mut Memory, cache: &DecodeCache, limit: u64) 
                 None => break,
             }
         }
-        let most = (limit - retired).min(CHAIN_MAX);
+        let most = (limit - passed).min(CHAIN_MAX);
         let exit = (cache.ops[usize::from(at)].thread)(cpu, mem, &cache.ops, at, most, 0);
         let [left, tally] = cpu.chain;
         let done = most - left;
-        retired += done;
+        passed += done;
         let ring = cpu.row.ring();
         for (event, n) in [
-            (HwEvent::Instructions, done),
+            (HwEvent::Instructions, done - ((tally / ITERATION) & FIELD)),
             (HwEvent::Loads, (tally / LOAD) & FIELD),
             (HwEvent::Stores, (tally / STORE) & FIELD),
             (HwEvent::Branches, (tally / BRANCH) & FIELD),
@@ -151,7 +152,7 @@ fn run_chains(cpu: &mut Cpu, mem: &mut Memory, cache: &DecodeCache, limit: u64) 
             break;
         }
     }
-    retired
+    passed
 }
 
 /// As [`step()`], ignoring a watch point at rip.

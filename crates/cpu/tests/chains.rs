@@ -21,6 +21,8 @@ use iced_x86::{FlowControl, Mnemonic as N};
 const DATA_SIZE: u64 = 0x4000;
 /// Address of a subroutine.
 const SUB: u64 = CODE + 0x2800;
+/// Address of its address.
+const SUB_POINTER: u64 = SUB + 0x20;
 
 /// One of two machines that must agree.
 #[derive(Clone)]
@@ -41,12 +43,14 @@ impl Side {
         // add rax, rcx; lea rdx, [rax + rcx * 4 + 5]; ret
         let sub = [0x48, 0x01, 0xc8, 0x48, 0x8d, 0x54, 0x88, 0x05, 0xc3];
         mem.write(SUB, &sub).unwrap();
+        mem.write_u64(SUB_POINTER, SUB).unwrap();
         mem.write(DATA, data).unwrap();
         let mut cpu = Cpu::new();
         if user {
             cpu.enter_user();
         }
         cpu.rip = CODE;
+        cpu.gs_base = 0x18;
         Self {
             cpu,
             mem,
@@ -99,8 +103,8 @@ impl Side {
                 most,
                 careful,
             );
-            self.boundaries += ran.retired;
-            assert!(ran.retired <= most);
+            self.boundaries += ran.boundaries;
+            assert!(ran.boundaries <= most);
             let Some(step) = ran.last else {
                 assert_eq!(self.boundaries, boundary);
                 break;
@@ -158,12 +162,30 @@ fn program(r: &mut Random) -> Vec<u8> {
                 set(&mut code, reg, regs[usize::from(reg)]);
             }
         }
-        match r.below(6) {
+        match r.below(10) {
             0 => code.extend([0x70 | r.below(16) as u8, bytes.len() as u8]),
             1 => {
                 let from = CODE + code.len() as u64 + 5;
                 code.push(0xe8);
                 code.extend((SUB.wrapping_sub(from) as i32).to_le_bytes());
+            }
+            2 => {
+                set(&mut code, 0, SUB);
+                // call rax
+                code.extend([0xff, 0xd0]);
+            }
+            3 => {
+                // call [SUB_POINTER]
+                code.extend([0xff, 0x14, 0x25]);
+                code.extend((SUB_POINTER as u32).to_le_bytes());
+            }
+            // lea rax, [rip + 2]; jmp rax
+            4 => code.extend([0x48, 0x8d, 0x05, 2, 0, 0, 0, 0xff, 0xe0]),
+            5 => {
+                // mov gs:[disp32], rdx or mov rdx, gs:[disp32], 64 or 32 bits
+                let wide = [0x40, 0x48][r.below(2) as usize];
+                code.extend([0x65, wide, [0x89, 0x8b][r.below(2) as usize], 0x14, 0x25]);
+                code.extend(((DATA + r.below(0x1000)) as u32).to_le_bytes());
             }
             _ => {}
         }
@@ -264,7 +286,7 @@ fn what_is_more_than_computation_ends_a_run() {
             side.cpu.set_rflags(2);
             let cache = &mut side.cache;
             let ran = run(&mut side.cpu, &mut side.mem, cache, &mut NoBus, 10, false);
-            assert_eq!((ran.retired, ran.last), (1, Some(expected.clone())));
+            assert_eq!((ran.boundaries, ran.last), (1, Some(expected.clone())));
         }
     }
 }

@@ -4,7 +4,7 @@
 use abi::msr::APIC_BASE;
 use abi::totals::{HwEvent, Ring, Totals};
 use cpu::{GeneralProtection, InvalidOpcode, Memory, Unclaimed};
-use pmu::Pmu;
+use pmu::{Counts, Pmu};
 
 use crate::apic::{Apic, Ipi};
 use crate::cpuid::Cpuid;
@@ -38,12 +38,35 @@ pub(crate) struct CoreBus<'a> {
     pub(crate) model: Option<&'a Model>,
 }
 
-impl CoreBus<'_> {
-    /// The totals that the bank goes by.
-    fn now(&self, retired: &Totals) -> Totals {
-        match self.model {
-            Some(model) => model.totals(retired),
-            None => timing::unit(retired),
+/// The totals that a bank goes by.
+pub(crate) enum Now<'a> {
+    /// Of a machine without a model: what retired, with a cycle for each instruction
+    /// ([`timing::unit`]). Nothing is copied.
+    Unit(&'a Totals),
+    /// As a model has them.
+    Timed(Box<Totals>),
+}
+
+impl<'a> Now<'a> {
+    /// At the moment when `retired` has retired.
+    #[inline]
+    pub(crate) fn new(model: Option<&Model>, retired: &'a Totals) -> Self {
+        match model {
+            Some(model) => Self::Timed(Box::new(model.totals(retired))),
+            None => Self::Unit(retired),
+        }
+    }
+}
+
+impl Counts for Now<'_> {
+    #[inline]
+    fn get(&self, ring: Ring, event: HwEvent) -> u64 {
+        match self {
+            Self::Unit(retired) => match event {
+                HwEvent::Cycles | HwEvent::RefCycles => retired.get(ring, HwEvent::Instructions),
+                _ => retired.get(ring, event),
+            },
+            Self::Timed(totals) => totals.get(ring, event),
         }
     }
 }
@@ -55,7 +78,7 @@ impl cpu::Bus for CoreBus<'_> {
     fn rdmsr(&mut self, msr: u32, totals: &Totals) -> Result<u64, GeneralProtection> {
         *self.requests += 1;
         if self.pmu.claims(msr) {
-            let now = self.now(totals);
+            let now = Now::new(self.model, totals);
             return self.pmu.rdmsr(msr, &now).map_err(|_| GeneralProtection);
         }
         if Apic::claims(msr) {
@@ -70,7 +93,7 @@ impl cpu::Bus for CoreBus<'_> {
     fn wrmsr(&mut self, msr: u32, value: u64, totals: &Totals) -> Result<(), GeneralProtection> {
         *self.requests += 1;
         if self.pmu.claims(msr) {
-            let now = self.now(totals);
+            let now = Now::new(self.model, totals);
             self.pmu
                 .wrmsr(msr, value, &now)
                 .map_err(|_| GeneralProtection)?;
@@ -85,7 +108,7 @@ impl cpu::Bus for CoreBus<'_> {
 
     fn rdpmc(&mut self, index: u32, totals: &Totals) -> Result<u64, GeneralProtection> {
         *self.requests += 1;
-        let now = self.now(totals);
+        let now = Now::new(self.model, totals);
         self.pmu.rdpmc(index, &now).map_err(|_| GeneralProtection)
     }
 

@@ -11,7 +11,7 @@ use abi::totals::Ring;
 use cpu::{AccessKind, Event, Step};
 
 use crate::apic::{Ipi, IpiKind};
-use crate::bus::{CoreBus, RawCall};
+use crate::bus::{CoreBus, Now, RawCall};
 use crate::chooser::{Chooser, Decision, Ordinal};
 use crate::core::Core;
 use crate::machine::Machine;
@@ -103,8 +103,13 @@ impl Machine {
                 core.pmi_cycle = None;
                 core.request_pmi();
             }
-            let totals = core.totals();
-            if core.pmu.settle(&totals) {
+            let Core {
+                pmu, model, cpu, ..
+            } = core;
+            let totals = Now::new(model.as_ref().filter(|m| m.drives()), &cpu.totals);
+            let overflowed = pmu.settle(&totals);
+            let headroom = pmu.headroom(&totals);
+            if overflowed {
                 if self.skid == 0 {
                     core.request_pmi();
                 } else if let Some(cycle) = cycle {
@@ -128,7 +133,7 @@ impl Machine {
             }
             stop_at = stop_at.min(next_decision.unwrap_or(Ordinal::MAX));
             stop_at = stop_at.min(core.pmi_at.unwrap_or(Ordinal::MAX));
-            stop_at = stop_at.min(now.saturating_add(core.pmu.headroom(&totals).max(1)));
+            stop_at = stop_at.min(now.saturating_add(headroom.max(1)));
             if core.nmi_latched || core.apic.deliverable().is_some() {
                 stop_at = now + 1;
             }
@@ -220,7 +225,7 @@ impl Machine {
                 // At a decision that was declined, one instruction is due all the same.
                 let most = stop_at.saturating_sub(core.ordinal).max(1);
                 let ran = cpu::run(cpu, mem, cache, &mut bus, most, ATTENTIVE);
-                core.ordinal += ran.retired;
+                core.ordinal += ran.boundaries;
                 match ran.last {
                     Some(step) => (ran.rip, step),
                     None => return None,
@@ -588,8 +593,11 @@ fn occur(core: &mut Core, code: u64) -> pmu::Occurred {
     } else {
         Ring::Kernel
     };
-    let totals = core.totals();
-    core.pmu.occur(code, 2, ring, &totals)
+    let Core {
+        pmu, model, cpu, ..
+    } = core;
+    let now = Now::new(model.as_ref().filter(|m| m.drives()), &cpu.totals);
+    pmu.occur(code, 2, ring, &now)
 }
 
 /// Whether an access reads or writes, in a word.

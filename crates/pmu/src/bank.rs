@@ -3,11 +3,13 @@
 
 use core::fmt;
 
-use abi::totals::{HwEvent, Ring, Totals};
+use abi::totals::{HwEvent, Ring};
 
 use crate::config::{Config, FIXED_MAX, GP_MAX, Vendor};
 use crate::counter::{self, Counter};
+use crate::counts::{AfterWrmsr, Counts};
 use crate::latch::Latch;
+use crate::overflow::status_bit;
 use crate::{amd, intel};
 
 /// Counters of both kinds: general-purpose ones first.
@@ -82,8 +84,10 @@ pub struct Pmu {
     pub(crate) status: u64,
     pub(crate) debugctl: u64,
     pub(crate) counters: [Counter; SLOTS],
-    /// Settings in force, for the slots in `counting`.
+    /// What selects and fixed control say, decoded.
     pub(crate) latches: [Latch; SLOTS],
+    /// Bit per slot: enabled locally.
+    enabled: u32,
     /// Bit per slot: enabled locally and globally, and not frozen.
     pub(crate) counting: u32,
     /// A PMI was requested and [`Pmu::settle`] has not said so yet.
@@ -104,7 +108,7 @@ impl Pmu {
             Vendor::Intel => intel::legal(config),
             Vendor::Amd => amd::legal(config),
         };
-        Self {
+        let mut reset = Self {
             config: *config,
             legal,
             select: [0; GP_MAX as usize],
@@ -118,9 +122,15 @@ impl Pmu {
             debugctl: 0,
             counters: [Counter::default(); SLOTS],
             latches: [Latch::OFF; SLOTS],
+            enabled: 0,
             counting: 0,
             pmi: false,
+        };
+        for i in 0..config.gp_counters {
+            reset.decode_select(i);
         }
+        reset.decode_fixed();
+        reset
     }
 
     /// RESET and INIT: every register to its reset value.
@@ -152,7 +162,7 @@ impl Pmu {
     ///
     /// # Errors
     /// #GP if the machine has no such register.
-    pub fn rdmsr(&mut self, msr: u32, now: &Totals) -> Result<u64, GeneralProtection> {
+    pub fn rdmsr(&mut self, msr: u32, now: &impl Counts) -> Result<u64, GeneralProtection> {
         let register = self.register(msr).ok_or(GeneralProtection)?;
         self.advance(now);
         Ok(match register {
@@ -177,29 +187,36 @@ impl Pmu {
     /// # Errors
     /// #GP if the machine has no such register, it is read-only, or a reserved bit is 1; nothing
     /// has changed then, and the instruction does not retire.
-    pub fn wrmsr(&mut self, msr: u32, value: u64, now: &Totals) -> Result<(), GeneralProtection> {
+    pub fn wrmsr(
+        &mut self,
+        msr: u32,
+        value: u64,
+        now: &impl Counts,
+    ) -> Result<(), GeneralProtection> {
         let register = self.register(msr).ok_or(GeneralProtection)?;
         self.advance(now);
         self.store(register, value)?;
-        let mut after = *now;
-        for (ring, event, n) in WRMSR_RETIREMENT {
-            after.add(ring, event, n);
-        }
+        let after = AfterWrmsr(now);
         self.advance(&after);
-        self.relatch(&after);
+        match register {
+            Register::Select(i) => self.decode_select(i),
+            Register::FixedCtrl => self.decode_fixed(),
+            _ => {}
+        }
+        self.recount(&after);
         Ok(())
     }
 
     /// Brings counters and status up to `now`. True iff a PMI is to be requested: since the last
     /// call a counter with its INT or PMI bit set overflowed. A second call with the same totals
     /// changes nothing and says false.
-    pub fn settle(&mut self, now: &Totals) -> bool {
+    pub fn settle(&mut self, now: &impl Counts) -> bool {
         self.advance(now);
         core::mem::take(&mut self.pmi)
     }
 
     /// [`Pmu::settle`] without taking the request.
-    pub(crate) fn advance(&mut self, now: &Totals) {
+    pub(crate) fn advance(&mut self, now: &impl Counts) {
         let mut carried = 0;
         for slot in slots(self.counting) {
             let latch = &self.latches[slot];
@@ -218,31 +235,42 @@ impl Pmu {
         }
     }
 
-    /// Takes enables and settings from the registers. Counters must stand at `now`.
-    pub(crate) fn relatch(&mut self, now: &Totals) {
-        let config = self.config;
-        self.counting = 0;
-        let open = if config.has_global() {
+    /// Takes a counter's settings from its select.
+    fn decode_select(&mut self, i: u8) {
+        let latch = Latch::of_select(&self.config, self.select[usize::from(i)]);
+        self.latch(gp_slot(i), latch);
+    }
+
+    /// Takes the settings of all fixed counters.
+    fn decode_fixed(&mut self) {
+        let fixed = self.config.fixed_mask();
+        for i in (0..FIXED_MAX).filter(|i| fixed & (1 << i) != 0) {
+            let latch = Latch::of_fixed(&self.config, i, self.fixed_ctrl >> (4 * i) & 0xf);
+            self.latch(fixed_slot(i), latch);
+        }
+    }
+
+    fn latch(&mut self, slot: usize, latch: Latch) {
+        self.latches[slot] = latch;
+        self.enabled = self.enabled & !(1 << slot) | u32::from(latch.enabled) << slot;
+    }
+
+    /// Takes from the registers which counters count from here on. They must stand at `now`.
+    pub(crate) fn recount(&mut self, now: &impl Counts) {
+        let open = if self.frozen() {
+            0
+        } else if self.config.has_global() {
             self.global_ctrl
         } else {
             u64::MAX
         };
-        let open = if self.frozen() { 0 } else { open };
-        for i in 0..config.gp_counters {
-            let latch = Latch::of_select(&config, self.select[usize::from(i)]);
-            self.latch(gp_slot(i), latch, open >> i & 1 != 0, now);
-        }
-        for i in (0..FIXED_MAX).filter(|i| config.fixed_mask() & (1 << i) != 0) {
-            let latch = Latch::of_fixed(&config, i, self.fixed_ctrl >> (4 * i) & 0xf);
-            self.latch(fixed_slot(i), latch, open >> (32 + i) & 1 != 0, now);
-        }
-    }
-
-    fn latch(&mut self, slot: usize, latch: Latch, open: bool, now: &Totals) {
-        self.latches[slot] = latch;
-        if open && latch.enabled {
-            self.counting |= 1 << slot;
-            self.counters[slot].mark = latch.rule.total(latch.rings, now);
+        self.counting = 0;
+        for slot in slots(self.enabled) {
+            if open & status_bit(slot) != 0 {
+                self.counting |= 1 << slot;
+                let latch = &self.latches[slot];
+                self.counters[slot].mark = latch.rule.total(latch.rings, now);
+            }
         }
     }
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! How long the bank need not be looked at.
 
-use abi::totals::Totals;
-
 use crate::bank::{Pmu, slots, width_mask};
+use crate::counts::Counts;
 
 impl Pmu {
     /// A number of instructions that can retire from `now` on without any counter overflowing,
@@ -11,7 +10,7 @@ impl Pmu {
     /// 0 when the next instruction may overflow one, and while a PMI request waits for
     /// [`Pmu::settle`]. Injected occurrences come on top.
     #[must_use]
-    pub fn headroom(&self, now: &Totals) -> u64 {
+    pub fn headroom(&self, now: &impl Counts) -> u64 {
         if self.pmi {
             return 0;
         }

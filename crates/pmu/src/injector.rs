@@ -2,9 +2,10 @@
 //! The injector events ([`abi::event_select::injector`]): they occur only where a decision says so,
 //! and everything after that (wrap, status, PMI) is the bank's ordinary doing.
 
-use abi::totals::{Ring, Totals};
+use abi::totals::Ring;
 
 use crate::bank::{Pmu, slots, width_mask};
+use crate::counts::Counts;
 use crate::latch::injector;
 use crate::threshold::Rule;
 
@@ -23,7 +24,7 @@ impl Pmu {
     /// at the boundary where the totals are `now`. Every counter that is programmed with the code
     /// and enabled for the ring counts them. Codes outside the injector family are derived from
     /// the totals and are never counted here.
-    pub fn occur(&mut self, code: u64, n: u64, ring: Ring, now: &Totals) -> Occurred {
+    pub fn occur(&mut self, code: u64, n: u64, ring: Ring, now: &impl Counts) -> Occurred {
         self.advance(now);
         let hit = self.counting_injector(code, ring);
         let mut carried = 0;

@@ -18,6 +18,7 @@
 //! | `latch` | what a counter counts while it is enabled (rings, event) |
 //! | `threshold` | CMASK, INV and EDGE under the scalar model |
 //! | `counter` | arithmetic modulo two to the width, and the carry |
+//! | `counts` | what the bank asks for of what retired |
 //! | `overflow` | status bits, PMI request, freezing on a PMI |
 //! | `global` | the global registers and `IA32_PERF_GLOBAL_INUSE` |
 //! | `injector` | the event that only decisions make happen |
@@ -37,6 +38,7 @@ mod amd;
 mod bank;
 mod config;
 mod counter;
+mod counts;
 mod global;
 mod headroom;
 mod injector;
@@ -49,5 +51,6 @@ mod view;
 
 pub use bank::{GeneralProtection, Pmu, WRMSR_RETIREMENT};
 pub use config::{Config, ConfigError, Rates, Vendor};
+pub use counts::Counts;
 pub use injector::Occurred;
 pub use view::{CounterKind, CounterView};

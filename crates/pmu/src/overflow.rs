@@ -2,10 +2,9 @@
 //! What a carry does: status bits, the PMI request, and freezing on a PMI (SDM vol. 3B, 18.4.7 and
 //! 20.2.4).
 
-use abi::totals::Totals;
-
 use crate::bank::{Pmu, slots};
 use crate::config::{GP_MAX, Vendor};
+use crate::counts::Counts;
 
 /// `IA32_DEBUGCTL`: record branches.
 pub(crate) const DEBUGCTL_LBR: u64 = 1;
@@ -33,7 +32,7 @@ impl Pmu {
     /// Marks the slots in `carried` as overflowed and returns whether that requests a PMI. The
     /// status bit is set with or without INT; a bit that is set already does not hold a further
     /// PMI back; several overflows at once are one request. Counters stand at `now`.
-    pub(crate) fn overflow(&mut self, carried: u32, now: &Totals) -> bool {
+    pub(crate) fn overflow(&mut self, carried: u32, now: &impl Counts) -> bool {
         if self.config.has_global() {
             for slot in slots(carried) {
                 self.status |= status_bit(slot);
@@ -54,7 +53,7 @@ impl Pmu {
     /// Freezing takes effect with the request, masked LVTPC or not. Versions 2 and 3 clear
     /// GLOBAL_CTRL and DEBUGCTL.LBR, which software must set again; version 4 and AMD's PerfMonV2
     /// set status bits and leave both alone.
-    fn freeze(&mut self, now: &Totals) {
+    fn freeze(&mut self, now: &impl Counts) {
         let asked = self.debugctl & (FREEZE_LBRS_ON_PMI | FREEZE_PERFMON_ON_PMI);
         if asked == 0 {
             return;
@@ -73,7 +72,7 @@ impl Pmu {
             } else {
                 self.global_ctrl = 0;
             }
-            self.relatch(now);
+            self.recount(now);
         }
     }
 }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! RDPMC (SDM vol. 2, RDPMC; APM vol. 3).
 
-use abi::totals::Totals;
-
 use crate::bank::{GeneralProtection, Pmu, fixed_slot, gp_slot};
 use crate::config::{FIXED_MAX, Vendor};
+use crate::counts::Counts;
 
 /// ECX\[31:16\] of a general-purpose counter.
 const TYPE_GP: u32 = 0;
@@ -18,7 +17,7 @@ impl Pmu {
     /// # Errors
     /// #GP if the index names no counter of this machine (the "fast" bit 31 included, and on a
     /// machine without counters always).
-    pub fn rdpmc(&mut self, ecx: u32, now: &Totals) -> Result<u64, GeneralProtection> {
+    pub fn rdpmc(&mut self, ecx: u32, now: &impl Counts) -> Result<u64, GeneralProtection> {
         let slot = self.rdpmc_slot(ecx).ok_or(GeneralProtection)?;
         self.advance(now);
         Ok(self.counters[slot].value)

@@ -17,9 +17,10 @@
 //!
 //! Injected occurrences happen between cycles: they are pulses, and with INV every cycle counts.
 
-use abi::totals::{HwEvent, Ring, Totals};
+use abi::totals::{HwEvent, Ring};
 
 use crate::config::Rates;
+use crate::counts::Counts;
 
 /// What a select's event code (or a fixed counter's number) names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +148,7 @@ impl Rings {
         }
     }
 
-    fn sum(self, now: &Totals, event: HwEvent) -> u64 {
+    fn sum(self, now: &impl Counts, event: HwEvent) -> u64 {
         let user = if self.user {
             now.get(Ring::User, event)
         } else {
@@ -164,7 +165,7 @@ impl Rings {
 
 impl Rule {
     /// The counted quantity since reset. Injected occurrences are not in it.
-    pub(crate) fn total(self, rings: Rings, now: &Totals) -> u64 {
+    pub(crate) fn total(self, rings: Rings, now: &impl Counts) -> u64 {
         match self {
             Self::Nothing | Self::Injected(_) => 0,
             Self::Occurrences(event) => rings.sum(now, event),
@@ -203,6 +204,7 @@ impl Rule {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use abi::totals::Totals;
 
     fn with(cmask: u8, inv: bool, edge: bool) -> Threshold {
         Threshold { cmask, inv, edge }

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The bank as reports and digests see it: counters materialised, nothing of how they are kept.
 
-use abi::totals::Totals;
-
 use crate::bank::{Pmu, fixed_slot, gp_slot};
 use crate::config::FIXED_MAX;
+use crate::counts::Counts;
 use crate::overflow::status_bit;
 
 /// A counter's name.
@@ -34,7 +33,7 @@ pub struct CounterView {
 impl Pmu {
     /// Every counter of the machine at `now`, general-purpose ones first.
     #[must_use]
-    pub fn counters(&self, now: &Totals) -> Vec<CounterView> {
+    pub fn counters(&self, now: &impl Counts) -> Vec<CounterView> {
         let settled = self.settled(now);
         settled
             .present()
@@ -54,7 +53,7 @@ impl Pmu {
     /// Appends the whole architectural state at `now` in a fixed order: per counter its value and
     /// (general-purpose) select, then FIXED_CTR_CTRL, GLOBAL_CTRL, GLOBAL_STATUS, DEBUGCTL and 1 if
     /// a PMI request waits for [`Pmu::settle`]. It does not depend on when the bank was settled.
-    pub fn digest_words(&self, now: &Totals, out: &mut Vec<u64>) {
+    pub fn digest_words(&self, now: &impl Counts, out: &mut Vec<u64>) {
         let settled = self.settled(now);
         for (kind, slot) in settled.present() {
             out.push(settled.counters[slot].value);
@@ -71,7 +70,7 @@ impl Pmu {
         ]);
     }
 
-    fn settled(&self, now: &Totals) -> Self {
+    fn settled(&self, now: &impl Counts) -> Self {
         let mut settled = self.clone();
         settled.advance(now);
         settled

@@ -8,8 +8,10 @@ use super::operands::{Kind, kind, size};
 use crate::access::{Cl, D, Full, I, M, One, S, Simple};
 use crate::exec::alu::{Adc, Add, And, Or, Sbb, Sub, Xor};
 use crate::exec::shift::{Rol, Ror, Sar, Shl, Shr};
-use crate::exec::thread::{self as t, Thread, go};
-use crate::op::Op;
+use crate::exec::string::REP;
+use crate::exec::thread::{self as t, Based, Thread, go};
+use crate::exec::thread_far::{call_to, jump_to, repeated};
+use crate::op::{ADDR32, Op, SLOW, WIDE};
 use iced_x86::{ConditionCode, Instruction, Mnemonic as N, OpKind};
 
 /// Without 8 bits.
@@ -142,6 +144,7 @@ pub(super) fn select(i: &Instruction, op: &Op) -> Option<Thread> {
     let bytes = size(i, 0);
     match i.mnemonic() {
         N::Mov if i.op_kind(1) == OpKind::Immediate64 => Some(go::<t::MovImm64>),
+        N::Mov if op.mode & SLOW != 0 => based(i, op),
         N::Mov => two!(i, op, Mov),
         N::Add => two!(i, op, Binary, Add),
         N::Or => two!(i, op, Binary, Or),
@@ -171,6 +174,30 @@ pub(super) fn select(i: &Instruction, op: &Op) -> Option<Thread> {
         }
         N::Call if is_direct_branch(op) => Some(t::call),
         N::Jmp if is_direct_branch(op) => Some(t::taken),
+        N::Call if bytes == 8 => match kind(i, 0, op) {
+            Kind::Reg => Some(call_to::<D>),
+            Kind::Simple | Kind::Full => Some(call_to::<M<Full>>),
+            _ => None,
+        },
+        N::Jmp if bytes == 8 => match kind(i, 0, op) {
+            Kind::Reg => Some(jump_to::<D>),
+            Kind::Simple | Kind::Full => Some(jump_to::<M<Full>>),
+            _ => None,
+        },
+        N::Stosb if op.aux == REP => Some(repeated::<u8, false>),
+        N::Stosw if op.aux == REP => Some(repeated::<u16, false>),
+        N::Stosd if op.aux == REP => Some(repeated::<u32, false>),
+        N::Stosq if op.aux == REP => Some(repeated::<u64, false>),
+        N::Movsb | N::Movsw | N::Movsd | N::Movsq
+            if i.is_string_instruction() && op.aux == REP && op.mode & SLOW == 0 =>
+        {
+            Some(match i.mnemonic() {
+                N::Movsb => repeated::<u8, true>,
+                N::Movsw => repeated::<u16, true>,
+                N::Movsd => repeated::<u32, true>,
+                _ => repeated::<u64, true>,
+            })
+        }
         N::Ret if i.stack_pointer_increment() >= 8 => Some(t::ret),
         N::Shl | N::Sal => shift!(i, op, Shl),
         N::Shr => shift!(i, op, Shr),
@@ -234,6 +261,18 @@ fn extend(i: &Instruction, op: &Op) -> Option<Thread> {
         (false, Kind::Reg) => widths!(Movsx, S),
         (false, Kind::Simple) => widths!(Movsx, M<Simple>),
         (false, _) => widths!(Movsx, M<Full>),
+    }
+}
+
+/// MOV between a register and what lies at FS or GS.
+fn based(i: &Instruction, op: &Op) -> Option<Thread> {
+    if op.mode & (ADDR32 | WIDE) != 0 {
+        return None;
+    }
+    match (kind(i, 0, op), kind(i, 1, op)) {
+        (Kind::Reg, Kind::Full) => wide!(size(i, 0), Mov, D, M<Based>),
+        (Kind::Full, Kind::Reg) => wide!(size(i, 0), Mov, M<Based>, D),
+        _ => None,
     }
 }
 

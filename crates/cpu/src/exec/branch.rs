@@ -26,13 +26,13 @@ pub(crate) fn jmp(cpu: &mut Cpu, _: &mut Memory, op: &Op) -> Outcome {
 
 /// JMP r/m64.
 pub(crate) fn jmp_to<S: Source>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
-    let before = cpu.totals;
+    let loads = cpu.loads();
     let target = S::get::<u64>(cpu, mem, op)?;
     let done = cpu.jump(target, 0);
     if done.is_ok() {
         cpu.count(HwEvent::Branches);
     } else {
-        cpu.totals = before;
+        cpu.set_loads(loads);
     }
     done
 }
@@ -66,15 +66,15 @@ fn call_on<const FAST: bool>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcom
 
 /// CALL r/m64.
 pub(crate) fn call_to<S: Source>(cpu: &mut Cpu, mem: &mut Memory, op: &Op) -> Outcome {
-    let loads = cpu.totals;
+    let loads = cpu.loads();
     let target = S::get::<u64>(cpu, mem, op)?;
     let back = cpu.rip;
     if !canonical(target) {
-        cpu.totals = loads;
+        cpu.set_loads(loads);
         return Err(cpu.gp());
     }
     if let Err(raised) = push::<u64>(cpu, mem, back) {
-        cpu.totals = loads;
+        cpu.set_loads(loads);
         return Err(raised);
     }
     remember(cpu, cpu.hint);

@@ -18,3 +18,4 @@ pub(crate) mod sse;
 pub(crate) mod stack;
 pub(crate) mod string;
 pub(crate) mod thread;
+pub(crate) mod thread_far;

@@ -19,7 +19,8 @@ pub(crate) const REP: u8 = 1;
 /// `aux`: REPNE.
 pub(crate) const REPNE: u8 = 2;
 
-fn step_by<W: Word>(cpu: &Cpu) -> u64 {
+/// What an iteration adds to RSI and RDI.
+pub(crate) fn step_by<W: Word>(cpu: &Cpu) -> u64 {
     let n = W::SIZE as u64;
     if cpu.system_flags & flags::DF != 0 {
         n.wrapping_neg()

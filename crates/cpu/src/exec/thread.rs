@@ -7,30 +7,32 @@
 //! then executes in full. So there is no fault, no event and no recorded access in here, nothing
 //! can change decoded code, and rip need not be kept: the position says it.
 //!
-//! What must be counted travels in arguments: the instructions that are left in `left`, loads,
-//! stores and branches packed in `tally`. A chain of jumps is bounded by `left`
+//! What must be counted travels in arguments: the boundaries that are left in `left`, loads,
+//! stores, branches and iterations packed in `tally`. A chain of jumps is bounded by `left`
 //! ([`CHAIN_MAX`]), because a compiler that makes calls of them must not run out of stack.
 
 use std::marker::PhantomData;
 
 use super::{alu, atomic, bits, branch, mov, muldiv, shift, stack};
-use crate::access::{Cl, D, Full, I, M, Mode, One, Place, S, Simple, Source};
+use crate::access::{Cl, D, Full, I, M, Mode, One, Place, S, Simple, Source, segment_base, sum};
 use crate::cpu::RSP;
 use crate::op::{Flow, Op, Ops, Outcome, Raised};
 use crate::word::Word;
 use crate::{Cpu, Memory};
 
-/// Instructions that may run in one chain.
+/// Boundaries that one chain may pass.
 pub(crate) const CHAIN_MAX: u64 = 1024;
 
 /// A load in a tally. Each field has room for all that a chain can count.
 pub(crate) const LOAD: u64 = 1;
 /// A store.
-pub(crate) const STORE: u64 = 1 << 20;
+pub(crate) const STORE: u64 = 1 << 16;
 /// A branch.
-pub(crate) const BRANCH: u64 = 1 << 40;
+pub(crate) const BRANCH: u64 = 1 << 32;
+/// An iteration of a REP string instruction with more to come: a boundary without a retirement.
+pub(crate) const ITERATION: u64 = 1 << 48;
 /// Bits of a field.
-pub(crate) const FIELD: u64 = (1 << 20) - 1;
+pub(crate) const FIELD: u64 = (1 << 16) - 1;
 
 /// How a chain ended, and the op that is next. What is left and the tally are in `Cpu::chain` then.
 ///
@@ -90,21 +92,28 @@ pub(crate) fn fall_off(
 
 #[cold]
 #[inline(never)]
-fn used(cpu: &mut Cpu, at: u16, tally: u64) -> Exit {
+pub(super) fn used(cpu: &mut Cpu, at: u16, tally: u64) -> Exit {
     cpu.chain = [0, tally];
     Exit(Exit::USED | u32::from(at))
 }
 
 #[cold]
 #[inline(never)]
-fn jumped(cpu: &mut Cpu, left: u64, tally: u64) -> Exit {
+pub(super) fn jumped(cpu: &mut Cpu, left: u64, tally: u64) -> Exit {
     cpu.chain = [left, tally];
     Exit(Exit::JUMP)
 }
 
 /// Goes on at `at`.
 #[inline(always)]
-fn next(cpu: &mut Cpu, mem: &mut Memory, ops: &Ops, at: u16, left: u64, tally: u64) -> Exit {
+pub(super) fn next(
+    cpu: &mut Cpu,
+    mem: &mut Memory,
+    ops: &Ops,
+    at: u16,
+    left: u64,
+    tally: u64,
+) -> Exit {
     if left == 0 {
         return used(cpu, at, tally);
     }
@@ -142,6 +151,16 @@ pub(crate) fn go<A: Act>(
 
 /// The memory operand, simple accesses only, not counted.
 pub(crate) struct Q<A>(PhantomData<A>);
+
+/// Anything with a 32-bit displacement, with the base of FS or GS added.
+pub(crate) struct Based;
+
+impl Mode for Based {
+    #[inline(always)]
+    fn ea(cpu: &Cpu, op: &Op) -> u64 {
+        sum(cpu, op).wrapping_add(segment_base(cpu, op.mode))
+    }
+}
 
 impl<A: Mode> Source for Q<A> {
     type Fast = Self;

@@ -358,14 +358,19 @@ impl Memory {
 
     /// A decode cache holds an instruction made of these bytes.
     pub(crate) fn note_code(&mut self, addr: u64, len: usize) {
-        for a in addr as usize..addr as usize + len {
-            let granule = a / GRANULE;
-            let bit = a % GRANULE;
-            self.code.entry(granule as u32).or_default()[bit / 64] |= 1 << (bit % 64);
+        let (mut at, end) = (addr as usize, addr as usize + len);
+        while at < end {
+            let granule = at / GRANULE;
+            let behind = end.min((granule + 1) * GRANULE);
+            let map = self.code.entry(granule as u32).or_default();
+            for bit in (at..behind).map(|a| a % GRANULE) {
+                map[bit / 64] |= 1 << (bit % 64);
+            }
             if self.info[granule] & CODE == 0 {
                 self.info[granule] |= CODE;
                 self.refresh(granule);
             }
+            at = behind;
         }
     }
 
