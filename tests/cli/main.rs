@@ -9,6 +9,7 @@ mod input;
 mod matrix;
 mod programs;
 mod results;
+mod shrink;
 mod support;
 mod throughput;
 mod traces;

@@ -91,6 +91,15 @@ pub(crate) enum Command {
     #[command(after_help = "Example:
   pmusim bisect --good delta traces/p4-init-dup-master.v10.trace")]
     Bisect(BisectArgs),
+    /// The smallest scenario that shows the finding of a trace, with its trace.
+    #[command(
+        after_help = "Takes out CPUs, events, steps, attributes and NMIs until nothing more can go without changing the
+cause. The scenario expects what it shows: `pmusim run` takes it as it is.
+
+Example:
+  pmusim shrink traces/p4-init-dup-master.v10.trace"
+    )]
+    Shrink(ShrinkArgs),
     /// What is done to traces as files.
     #[command(subcommand)]
     Trace(TraceCommand),
@@ -255,6 +264,16 @@ pub(crate) struct BisectArgs {
     /// The versions to ask, oldest first [default: none, v10, delta, v11, v11r, v12, retry].
     #[arg(long, value_name = "S", value_delimiter = ',')]
     pub(crate) versions: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShrinkArgs {
+    /// The trace, or `-` for standard input.
+    #[arg(value_name = "TRACE")]
+    pub(crate) trace: PathBuf,
+    /// Where the scenario and its trace go.
+    #[arg(long, value_name = "DIR", default_value = "target/pmusim")]
+    pub(crate) write: PathBuf,
 }
 
 #[derive(Debug, Subcommand)]

@@ -3,8 +3,8 @@
 
 use explore::{Bisect, BisectError};
 use report::{BisectReport, BoundaryAnswer, HunkAnswer, OperationAnswer, VersionAnswer};
-use scenario::{Scenario, Scheduler, Texts};
-use trace::{Inline, Trace};
+use scenario::{Scenario, Scheduler};
+use trace::Trace;
 
 use crate::args::BisectArgs;
 use crate::configs::Configs;
@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::files::{self, json_name};
+use crate::inlined::Inlined;
 use crate::prepared::guest;
 use crate::progress::watched;
 
@@ -23,13 +24,11 @@ pub(crate) fn run(context: &Context, args: &BisectArgs) -> Result<Exit, Failure>
     let name = &input.source.name;
     let stale = |words: String| Failure::Words(Exit::Stale, words);
     let trace = Trace::parse(name, &input.source.text).map_err(|error| stale(error.to_string()))?;
-    let broken = |what: &str| stale(format!("{name}: the {what} inside the trace has errors"));
-    let scenario =
-        scenario::parse_scenario(&source(&trace.scenario)).map_err(|_| broken("scenario"))?;
-    let machine =
-        scenario::parse_machine(&source(&trace.machine)).map_err(|_| broken("machine"))?;
-    let bad = scenario::parse_scheduler(&source(&trace.scheduler), &Texts::default())
-        .map_err(|_| broken("scheduler"))?;
+    let Inlined {
+        scenario,
+        machine,
+        scheduler: bad,
+    } = Inlined::of(name, &trace)?;
     let Some(verdict) = trace.verdicts.first() else {
         let words = format!("{name}: the trace is clean, so there is nothing to bisect");
         return Err(Failure::Words(Exit::Cut, words));
@@ -73,13 +72,6 @@ pub(crate) fn run(context: &Context, args: &BisectArgs) -> Result<Exit, Failure>
     };
     context.result("bisect", &report, |out| report.human(out))?;
     Ok(Exit::Good)
-}
-
-fn source(file: &Inline) -> scenario::Source {
-    scenario::Source {
-        name: file.name.clone(),
-        text: file.text.clone(),
-    }
 }
 
 fn answer(

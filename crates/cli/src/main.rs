@@ -16,6 +16,7 @@ mod exec;
 mod exec_linux;
 mod exit;
 mod files;
+mod inlined;
 mod interrupt;
 mod list;
 mod matrix;
@@ -25,6 +26,7 @@ mod reanchor;
 mod reference;
 mod replay;
 mod run;
+mod shrink;
 mod sources;
 mod stat;
 mod sweep;
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         Command::Sweep(args) => sweep::run(&context, args),
         Command::Replay(args) => replay::run(&context, args),
         Command::Bisect(args) => bisect::run(&context, args),
+        Command::Shrink(args) => shrink::run(&context, args),
         Command::Trace(command) => reanchor::run(&context, command),
         Command::Check(args) => check::run(&context, args),
         Command::List(args) => list::run(&context, args),

@@ -3,7 +3,7 @@
 
 use abi::totals::Ring;
 use machine::{Decision, Entry, Machine, Ordinal, Schedule, Until};
-use scenario::Scenario;
+use scenario::{Injection, Scenario};
 
 use crate::prepare::source;
 use crate::resolve::{ResolveError, resolve};
@@ -17,26 +17,38 @@ use crate::sweep::Source;
 /// A point names no boundary, with the position of its injection.
 pub fn injections(setup: &Setup, scenario: &Scenario) -> Result<Vec<Entry>, (usize, ResolveError)> {
     let mut decisions: Vec<Entry> = Vec::new();
-    for (i, injection) in scenario.inject.iter().enumerate() {
-        let schedule = Schedule::new(decisions.clone());
-        let (cpu, at) = resolve(setup, scenario, &schedule, &injection.at).map_err(|e| (i, e))?;
-        // The parser has checked that the source names an event that can be one.
-        let decision = match source(scenario, &injection.source) {
-            Some(Source::Pmi(code)) => (cpu, at, Decision::Pmi { code }),
-            Some(Source::Late(code)) => {
-                let from = last_armed(setup, &schedule, code, (cpu, at)).map_err(|e| (i, e))?;
-                let late = Decision::LatePmi {
-                    code,
-                    recognised_at: at,
-                };
-                (cpu, from, late)
-            }
-            Some(Source::Preempt(to)) => (cpu, at, Decision::Preempt { to }),
-            Some(Source::External) | None => (cpu, at, Decision::ExternalNmi),
-        };
-        decisions.push(decision);
+    for (i, fixed) in scenario.inject.iter().enumerate() {
+        decisions.push(injection(setup, scenario, &decisions, fixed).map_err(|error| (i, error))?);
     }
     Ok(decisions)
+}
+
+/// The decision that one injection stands for, in the run that has the decisions `before`.
+///
+/// # Errors
+/// Its point names no boundary.
+pub(crate) fn injection(
+    setup: &Setup,
+    scenario: &Scenario,
+    before: &[Entry],
+    injection: &Injection,
+) -> Result<Entry, ResolveError> {
+    let schedule = Schedule::new(before.to_vec());
+    let (cpu, at) = resolve(setup, scenario, &schedule, &injection.at)?;
+    // The parser has checked that the source names an event that can be one.
+    Ok(match source(scenario, &injection.source) {
+        Some(Source::Pmi(code)) => (cpu, at, Decision::Pmi { code }),
+        Some(Source::Late(code)) => {
+            let from = last_armed(setup, &schedule, code, (cpu, at))?;
+            let late = Decision::LatePmi {
+                code,
+                recognised_at: at,
+            };
+            (cpu, from, late)
+        }
+        Some(Source::Preempt(to)) => (cpu, at, Decision::Preempt { to }),
+        Some(Source::External) | None => (cpu, at, Decision::ExternalNmi),
+    })
 }
 
 /// The last boundary up to `at` where `code` counts, at most the machine's skid before it; `at`

@@ -42,28 +42,10 @@ pub fn record(
         name: name.to_owned(),
         text: normalised(text),
     };
-    let mut recorded = Vec::new();
-    for &(cpu, at, decision) in decisions {
-        let boundary = match decision {
-            Decision::LatePmi { recognised_at, .. } => recognised_at,
-            _ => at,
-        };
-        let (rip, hit) = code_hit(setup, cpu, boundary)?;
-        recorded.push(trace::Decision {
-            cpu,
-            kind: kind(scenario, at, decision),
-            semantic: semantic_point(&baseline, scenario, cpu, boundary),
-            code: setup.image.function_at(rip).map(|function| {
-                format!(
-                    "{}+{:#x} hit {hit}",
-                    function.name,
-                    rip.wrapping_sub(function.addr)
-                )
-            }),
-            ordinal: boundary,
-            rip,
-        });
-    }
+    let recorded: Vec<trace::Decision> = decisions
+        .iter()
+        .map(|&entry| decision(setup, scenario, &baseline, entry))
+        .collect::<Result<_, _>>()?;
     Ok(Trace {
         image: hex(&setup.image.hash()),
         scenario: inline(files.scenario),
@@ -72,10 +54,43 @@ pub fn record(
             name: files.scheduler.name.clone(),
             text: files.scheduler.to_toml(),
         },
-        verdicts: verdicts(setup, &baseline, &run, &recorded)?,
+        verdicts: verdicts(setup, &baseline, &run, decisions.last())?,
         decisions: recorded,
         digest: run.digest.to_string(),
     })
+}
+
+/// A decision with all its points.
+pub(crate) fn decision(
+    setup: &Setup,
+    scenario: &Scenario,
+    baseline: &Execution,
+    (cpu, at, decision): Entry,
+) -> Result<trace::Decision, SetupError> {
+    let boundary = boundary((cpu, at, decision));
+    let (rip, hit) = code_hit(setup, cpu, boundary)?;
+    Ok(trace::Decision {
+        cpu,
+        kind: kind(scenario, at, decision),
+        semantic: semantic_point(baseline, scenario, cpu, boundary),
+        code: setup.image.function_at(rip).map(|function| {
+            format!(
+                "{}+{:#x} hit {hit}",
+                function.name,
+                rip.wrapping_sub(function.addr)
+            )
+        }),
+        ordinal: boundary,
+        rip,
+    })
+}
+
+/// The boundary at which a decision is seen.
+pub(crate) fn boundary((_, at, decision): Entry) -> Ordinal {
+    match decision {
+        Decision::LatePmi { recognised_at, .. } => recognised_at,
+        _ => at,
+    }
 }
 
 fn kind(scenario: &Scenario, at: Ordinal, decision: Decision) -> Kind {
@@ -102,33 +117,21 @@ pub(crate) fn verdicts(
     setup: &Setup,
     baseline: &Execution,
     run: &Execution,
-    decisions: &[trace::Decision],
+    decisive: Option<&Entry>,
 ) -> Result<Vec<Verdict>, SetupError> {
     let fresh = fresh(&run.violations, baseline);
-    let Some(decisive) = decisions.last() else {
+    let Some(&decisive) = decisive else {
         return Ok(Vec::new());
     };
+    let (cpu, at) = (decisive.0, boundary(decisive));
     // Up to the last decision the run with it is the one without.
     let mut machine = setup.machine()?;
-    machine.run(
-        &mut Schedule::empty(),
-        &mut (),
-        Until::Boundary(decisive.cpu, decisive.ordinal),
-    );
-    let row = row_on_stack(
-        &machine.view(decisive.cpu),
-        machine.cores()[decisive.cpu].cpu.rip,
-    );
-    Ok(causes(
-        &fresh,
-        baseline,
-        &run.touched,
-        (decisive.cpu, decisive.ordinal),
-        &row,
-    )
-    .iter()
-    .map(verdict)
-    .collect())
+    machine.run(&mut Schedule::empty(), &mut (), Until::Boundary(cpu, at));
+    let row = row_on_stack(&machine.view(cpu), machine.cores()[cpu].cpu.rip);
+    Ok(causes(&fresh, baseline, &run.touched, (cpu, at), &row)
+        .iter()
+        .map(verdict)
+        .collect())
 }
 
 fn verdict(cause: &Cause) -> Verdict {

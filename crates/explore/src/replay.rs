@@ -98,7 +98,6 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
     let scheduler = scenario::parse_scheduler(&source(&trace.scheduler), &Texts::default())
         .map_err(ReplayError::Files)?;
     let prepared = prepare(&scenario, &machine, &scheduler, image)?;
-    let mut anchored = Vec::new();
     let mut decisions = Vec::new();
     for (i, decision) in trace.decisions.iter().enumerate() {
         let cpus = scenario.programs.len();
@@ -122,11 +121,10 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
             )?
         };
         decisions.push(decode(&scenario, i, &decision)?);
-        anchored.push(decision);
     }
     let baseline = execute(&prepared.setup, Schedule::empty())?;
     let run = execute(&prepared.setup, Schedule::new(decisions.clone()))?;
-    let verdicts = verdicts(&prepared.setup, &baseline, &run, &anchored)?;
+    let verdicts = verdicts(&prepared.setup, &baseline, &run, decisions.last())?;
     let mut differences = Vec::new();
     if verdicts != trace.verdicts {
         let words = |verdicts: &[Verdict]| match verdicts {
@@ -200,7 +198,7 @@ fn anchor(
 }
 
 /// `before write A.dup_count hit 1 in target`, as [`semantic_point`] writes it.
-fn parse_semantic(words: &str, scenario: &Scenario, cpu: usize) -> Option<Point> {
+pub(crate) fn parse_semantic(words: &str, scenario: &Scenario, cpu: usize) -> Option<Point> {
     let (side, rest) = words.split_once(' ')?;
     let side = match side {
         "before" => Side::Before,

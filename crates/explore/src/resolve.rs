@@ -119,13 +119,13 @@ pub fn resolve(
 }
 
 /// The CPU that a point is about: as it says, or that of its step, or the first.
-fn cpu_of(scenario: &Scenario, point: &Point) -> usize {
-    let said = match point {
-        Point::Exact { cpu, .. } => Some(*cpu),
-        Point::Code { cpu, .. } | Point::Semantic { cpu, .. } => *cpu,
-    };
+pub(crate) fn cpu_of(scenario: &Scenario, point: &Point) -> usize {
     let of_step = || Some(scenario.labelled(point.step()?)?.0);
-    said.map(|cpu| cpu as usize).or_else(of_step).unwrap_or(0)
+    point
+        .cpu()
+        .map(|cpu| cpu as usize)
+        .or_else(of_step)
+        .unwrap_or(0)
 }
 
 /// The accesses that a pattern means; `row` stands in for a row that the pattern leaves out.

@@ -185,6 +185,15 @@ impl Point {
         }
     }
 
+    /// The CPU, where the point says it.
+    #[must_use]
+    pub const fn cpu(&self) -> Option<u32> {
+        match self {
+            Self::Exact { cpu, .. } => Some(*cpu),
+            Self::Code { cpu, .. } | Self::Semantic { cpu, .. } => *cpu,
+        }
+    }
+
     /// Label of the step the point counts within.
     #[must_use]
     pub fn step(&self) -> Option<&str> {

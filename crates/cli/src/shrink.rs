@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! `pmusim shrink`: the smallest scenario that shows the finding of a trace.
+
+use std::fs;
+
+use explore::{Shrink, ShrinkError};
+use report::ShrinkReport;
+use trace::Trace;
+
+use crate::args::ShrinkArgs;
+use crate::configs::relative;
+use crate::context::Context;
+use crate::error::Failure;
+use crate::exit::Exit;
+use crate::files::{self, json_name};
+use crate::inlined::Inlined;
+use crate::prepared::guest;
+use crate::progress::watched;
+
+pub(crate) fn run(context: &Context, args: &ShrinkArgs) -> Result<Exit, Failure> {
+    let input = files::text(&args.trace)?;
+    let name = &input.source.name;
+    let stale = |words: String| Failure::Words(Exit::Stale, words);
+    let trace = Trace::parse(name, &input.source.text).map_err(|error| stale(error.to_string()))?;
+    let Inlined {
+        scenario,
+        machine,
+        scheduler,
+    } = Inlined::of(name, &trace)?;
+    let Some(verdict) = trace.verdicts.first() else {
+        let words = format!("{name}: the trace is clean, so there is nothing to shrink");
+        return Err(Failure::Words(Exit::Cut, words));
+    };
+    // Its points are found again first, if it was made with another image.
+    let replay =
+        explore::replay(&trace, guest()).map_err(|error| stale(format!("{name}: {error}")))?;
+    let stem = format!("{}.min", input.stem());
+    let scenario_name = format!("{stem}.toml");
+    let (shrunk, _) = watched(context, "shrink", |progress| {
+        Shrink {
+            machine: &machine,
+            machine_text: &trace.machine.text,
+            scheduler: &scheduler,
+            image: guest(),
+            verdict,
+            name: &scenario_name,
+            progress,
+        }
+        .run(&scenario, &replay.renewed.decisions)
+    });
+    let shrunk = shrunk.map_err(|error| {
+        let exit = match &error {
+            ShrinkError::NotShown(_) => Exit::Cut,
+            _ => Exit::Input,
+        };
+        Failure::Words(exit, format!("{name}: {error}"))
+    })?;
+
+    let folder = &args.write;
+    let cannot = |error: std::io::Error| {
+        Failure::input(format!("cannot write to `{}`: {error}", folder.display()))
+    };
+    fs::create_dir_all(folder).map_err(cannot)?;
+    let write = |name: String, text: &str| -> Result<String, Failure> {
+        let path = folder.join(name);
+        fs::write(&path, text).map_err(cannot)?;
+        let shown = relative(&path);
+        Ok(if context.json() {
+            json_name(&shown)
+        } else {
+            shown
+        })
+    };
+    let report = ShrinkReport::new(
+        if context.json() {
+            json_name(name)
+        } else {
+            name.clone()
+        },
+        format!("{verdict} under {}", scheduler.name),
+        &shrunk,
+        write(scenario_name.clone(), &shrunk.text)?,
+        write(format!("{stem}.trace"), &shrunk.trace.to_string())?,
+    );
+    context.result("shrink", &report, |out| report.human(out))?;
+    Ok(if context.interrupt.pressed() {
+        Exit::Interrupted
+    } else {
+        Exit::Good
+    })
+}
