@@ -68,6 +68,15 @@ fn each_limit_of_the_core_shows() {
 }
 
 #[test]
+fn moves_that_never_disappear_take_a_cycle_and_no_slot_of_those_that_do() {
+    near("0fb6c0", 100.0); // movzx eax, al: onto itself
+    near("0fb6c4", 200.0); // movzx eax, ah: a clean high byte, a cycle more
+    near("0fb6cc", 33.0); // movzx ecx, ah
+    // movzx eax, al; movzx edi, ah; mov rcx, rdx; imul rdx, rcx: the last move costs nothing.
+    near("0fb6c00fb6fc4889d1480fafd1", 300.0);
+}
+
+#[test]
 fn what_cannot_be_predicted_says_why() {
     let table = Table::skylake();
     assert_eq!(from_hex(""), Err(Refusal::Empty));

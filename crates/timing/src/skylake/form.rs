@@ -236,7 +236,10 @@ impl Table {
         let mut general = Vec::new();
         let string = instruction.is_string_instruction();
         let count = if string { 0 } else { instruction.op_count() };
-        for i in 0..count {
+        // Memory that the instruction does not name (MASKMOVQ) is not part of a key.
+        let unnamed = OpKind::MemorySegSI..=OpKind::MemoryESRDI;
+        let named = |&i: &u32| !unnamed.contains(&instruction.op_kind(i));
+        for i in (0..count).filter(named) {
             let (s, g) = operand(instruction, i);
             special.push(s);
             general.push(g);

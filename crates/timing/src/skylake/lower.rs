@@ -191,8 +191,10 @@ impl<'t> Lowering<'t> {
             .filter(|&i| instruction.op_kind(i) == OpKind::Register)
             .map(|i| instruction.op_register(i))
             .collect();
+        // The same renamed register: EAX and AL are one, AL and AH are not.
         let same = registers.len() >= 2
-            && registers[registers.len() - 1] == registers[registers.len() - 2]
+            && Resource::of(registers[registers.len() - 1])
+                .is_some_and(|last| Resource::of(registers[registers.len() - 2]) == Some(last))
             && instruction.op_kind(instruction.op_count() - 1) == OpKind::Register;
         let memory = self.memory(instruction);
         let prefixes = Prefixes::of(bytes);
@@ -237,9 +239,11 @@ impl<'t> Lowering<'t> {
             && registers.len() == 2
             && form.latencies.iter().any(|l| l.cycles == 0)
             && lowered.memory.is_empty();
+        // Never shares a register: a move onto itself, a high byte (measured by uops.info).
+        let alone = same || vanishes && registers.iter().any(|r| high_byte(*r));
         if zero {
             lowered.zeroes = flow.outputs.iter().map(|o| o.0).collect();
-        } else if vanishes && !same {
+        } else if vanishes && !alone {
             let from = Resource::of(registers[1])?;
             let to = Resource::of(registers[0])?;
             let ports = if to.is_vector() {
@@ -250,7 +254,7 @@ impl<'t> Lowering<'t> {
             lowered.moves = Some(Move { from, to, ports });
         } else {
             let ports = match &form.same_ports {
-                Some(other) if same => other,
+                Some(other) if alone => other,
                 _ => &form.ports,
             };
             uops::uops(&mut lowered, instruction, form, &flow, ports, same);

@@ -39,6 +39,11 @@ impl Moves {
     }
 }
 
+/// Is it a register that may be one of several names of a physical one?
+const fn movable(resource: Resource) -> bool {
+    resource.is_gpr() || resource.is_vector()
+}
+
 /// Rename state.
 #[derive(Debug, Clone)]
 pub struct Rename {
@@ -89,10 +94,16 @@ impl Rename {
         resource.0 as usize
     }
 
-    /// Who makes a value.
+    /// Who makes a value. A high byte that was not written on its own since its wide register was
+    /// comes out of that a cycle later.
     #[must_use]
     pub const fn read(&self, resource: Resource) -> Value {
-        self.values[self.index(resource)]
+        let index = self.index(resource);
+        let mut value = self.values[index];
+        if index != resource.0 as usize {
+            value.cycles += 1;
+        }
+        value
     }
 
     /// Was it made by a load?
@@ -140,7 +151,14 @@ impl Rename {
     }
 
     /// Tries to make a move disappear.
+    ///
+    /// # Panics
+    /// If both are the same register or of two files: a move of that kind never disappears.
     pub fn eliminate(&mut self, from: Resource, to: Resource) -> bool {
+        assert!(
+            from != to && movable(from) && movable(to) && from.is_gpr() == to.is_gpr(),
+            "{from:?} and {to:?} share no physical register"
+        );
         if !self.kind(from).possible() {
             return false;
         }
