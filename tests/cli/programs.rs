@@ -118,7 +118,7 @@ fn programs_without_a_library() {
 
 #[test]
 fn programs_with_glibc() {
-    for name in ["integers.c", "floats.c", "calls.c"] {
+    for name in ["integers.c", "floats.c", "longdouble.c", "calls.c"] {
         if let Some(program) = glibc(name) {
             same_as_natively(&program, &["one"]);
         }
@@ -130,7 +130,7 @@ fn programs_with_glibc() {
 
 #[test]
 fn programs_with_musl() {
-    for name in ["integers.c", "calls.c"] {
+    for name in ["integers.c", "floats.c", "longdouble.c", "calls.c"] {
         if let Some(program) = compile("musl-gcc", &["-static"], name) {
             same_as_natively(&program, &["one"]);
         }

@@ -2,6 +2,7 @@
 //! The architectural state of one core.
 
 use crate::Features;
+use crate::X87;
 use crate::flags::{self, Flags};
 use crate::memory::{
     FAST_KERNEL_READ, FAST_KERNEL_WRITE, FAST_USER_READ, FAST_USER_WRITE, PageFault,
@@ -71,6 +72,8 @@ const ATTENTION: u64 = 1 << 63;
 const CR0_START: u64 = 0x8001_0033;
 /// CR0.EM.
 pub(crate) const CR0_EM: u64 = 1 << 2;
+/// CR0.NE.
+pub(crate) const CR0_NE: u64 = 1 << 5;
 /// CR0.TS.
 pub(crate) const CR0_TS: u64 = 1 << 3;
 /// MXCSR after reset: every exception masked, rounding to nearest.
@@ -179,8 +182,10 @@ pub struct Cpu {
     pub(crate) debug_trap: bool,
     /// What this model has; the same in all cores that share a decode cache.
     pub features: Features,
-    /// x87 control word. The rest of the x87 state does not exist.
+    /// x87 control word.
     pub fcw: u16,
+    /// x87 registers and status.
+    pub x87: X87,
     /// MXCSR; must have no reserved bits set.
     pub mxcsr: u32,
     /// XMM0 to XMM15.
@@ -254,6 +259,7 @@ impl Cpu {
             debug_trap: false,
             features: Features::ALL,
             fcw: FCW_START,
+            x87: X87::default(),
             mxcsr: MXCSR_START,
             xmm: [0; 16],
         }

@@ -51,6 +51,7 @@ impl Cpu {
             debug_trap,
             features,
             fcw,
+            x87,
             mxcsr,
             xmm,
         } = self;
@@ -83,6 +84,7 @@ impl Cpu {
             && *debug_trap == other.debug_trap
             && *features == other.features
             && *fcw == other.fcw
+            && *x87 == other.x87
             && *mxcsr == other.mxcsr
             && *xmm == other.xmm
     }
@@ -105,9 +107,10 @@ mod tests {
         b.totals.0[0][0] += 1;
         b.hint = 7;
         assert!(a.same_state(&b));
-        let changes: [fn(&mut Cpu); 6] = [
+        let changes: [fn(&mut Cpu); 7] = [
             |c| c.regs[11] = 1,
             |c| c.xmm[3] = 1,
+            |c| c.x87.full = 1,
             |c| c.set_rflags(3),
             |c| c.nmi_blocked = true,
             |c| c.set_cpl(3),

@@ -105,4 +105,12 @@ fn architectural_words(cpu: &Cpu, out: &mut Vec<u64>) {
         out.extend([u64::from(cpu.mxcsr), u64::from(cpu.fcw)]);
         out.extend(cpu.xmm.iter().flat_map(|v| [*v as u64, (v >> 64) as u64]));
     }
+    // Nor do those that never touch the x87's; the mark keeps the two apart.
+    if cpu.x87 != start.x87 {
+        out.push(u64::from_le_bytes(*b"x87 unit"));
+        out.extend([u64::from(cpu.x87.status), u64::from(cpu.x87.full)]);
+        for v in cpu.x87.registers {
+            out.extend([u64::from(v.high), v.significand]);
+        }
+    }
 }

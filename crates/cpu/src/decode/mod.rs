@@ -8,6 +8,7 @@ mod operands;
 mod sse;
 mod system;
 mod thread;
+mod x87;
 
 use crate::exec::thread::leave;
 use crate::exec::{branch, misc};
@@ -87,7 +88,8 @@ pub(crate) fn decode(bytes: &[u8], rip: u64, features: Features) -> Decoded {
             let run = integer::select(i, &mut decoded.op)
                 .or_else(|| extra::select(i, &mut decoded.op))
                 .or_else(|| sse::select(i, &mut decoded.op))
-                .or_else(|| system::select(i, &mut decoded.op));
+                .or_else(|| system::select(i, &mut decoded.op))
+                .or_else(|| x87::select(i, &mut decoded.op));
             decoded.implemented = run.is_some();
             if let Some(run) = run {
                 decoded.op.run = run;

@@ -19,3 +19,4 @@ pub(crate) mod stack;
 pub(crate) mod string;
 pub(crate) mod thread;
 pub(crate) mod thread_far;
+pub(crate) mod x87;

@@ -3,12 +3,13 @@
 //! and 11.5, has it): every rounding mode, DAZ, FTZ and the six exception flags, and no bit of it
 //! depends on the host's floating-point environment.
 //!
-//! Values are bit patterns in the low bits of a `u64`. Functions are generic over the [`Format`];
+//! The x87's arithmetic is in [`extended`]. Here values are bit patterns in the low bits of a `u64`. Functions are generic over the [`Format`];
 //! what they need of MXCSR, and the flags they raise, is in an [`Env`].
 
 mod arith;
 mod compare;
 mod convert;
+pub(crate) mod extended;
 mod round;
 
 pub(crate) use arith::{add, div, mul, sqrt, sub};

@@ -29,11 +29,17 @@ const IF: u64 = 1 << 9;
 #[repr(C)]
 pub(crate) struct State {
     pub(crate) xmm: [u128; 16],
+    /// ST(0) to ST(7), 80 bits each.
+    pub(crate) st: [u128; 8],
     /// In the order of the core.
     pub(crate) regs: [u64; 16],
     pub(crate) rip: u64,
     pub(crate) flags: u64,
     pub(crate) mxcsr: u32,
+    /// x87 control word, status word, and which physical registers are not empty.
+    pub(crate) fcw: u16,
+    pub(crate) fsw: u16,
+    pub(crate) ftw: u8,
 }
 
 /// An instruction and where it starts from.
@@ -112,6 +118,7 @@ struct Shared {
 /// Bytes of the FXSAVE image that the handler looks at.
 const FP_SIZE: usize = 416;
 const FP_MXCSR: usize = 24;
+const FP_ST: usize = 32;
 const FP_XMM: usize = 160;
 
 /// In the child: its shared memory.
@@ -170,6 +177,14 @@ extern "C" fn on_signal(signal: c_int, _: *mut siginfo_t, context: *mut c_void) 
                 bytes.copy_from_slice(&fp[FP_XMM + 16 * n..FP_XMM + 16 * n + 16]);
                 *to = u128::from_le_bytes(bytes);
             }
+            for (n, to) in outcome.state.st.iter_mut().enumerate() {
+                let mut bytes = [0; 16];
+                bytes[..10].copy_from_slice(&fp[FP_ST + 16 * n..FP_ST + 16 * n + 10]);
+                *to = u128::from_le_bytes(bytes);
+            }
+            outcome.state.fcw = u16::from_le_bytes([fp[0], fp[1]]);
+            outcome.state.fsw = u16::from_le_bytes([fp[2], fp[3]]);
+            outcome.state.ftw = fp[4];
             outcome.change = Change::between(&shared.shadow, data);
             shared.shadow.copy_from_slice(data);
             shared.at += 1;
@@ -189,6 +204,12 @@ extern "C" fn on_signal(signal: c_int, _: *mut siginfo_t, context: *mut c_void) 
         for (n, from) in case.state.xmm.iter().enumerate() {
             fp[FP_XMM + 16 * n..FP_XMM + 16 * n + 16].copy_from_slice(&from.to_le_bytes());
         }
+        for (n, from) in case.state.st.iter().enumerate() {
+            fp[FP_ST + 16 * n..FP_ST + 16 * n + 16].copy_from_slice(&from.to_le_bytes());
+        }
+        fp[0..2].copy_from_slice(&case.state.fcw.to_le_bytes());
+        fp[2..4].copy_from_slice(&case.state.fsw.to_le_bytes());
+        fp[4] = case.state.ftw;
         ptr::copy_nonoverlapping(case.code.as_ptr(), case.state.rip as *mut u8, 16);
         if case.patch_at != 0 {
             let at = (case.patch_at - DATA) as usize;

@@ -4,7 +4,8 @@
 use super::child::{BATCH, CHANGE_MAX, CODE, Case, Change, Child, DATA, DATA_SIZE, Outcome, State};
 use super::generate::{self, Random};
 use super::vector;
-use cpu::{Cpu, DecodeCache, Memory, NoBus, Perm, Step, Stop, flags, step};
+use super::x87;
+use cpu::{Cpu, DecodeCache, Extended, Memory, NoBus, Perm, Step, Stop, flags, step};
 use iced_x86::{Instruction, Mnemonic as N, OpKind, Register, RflagsBits};
 use std::collections::BTreeMap;
 
@@ -110,6 +111,10 @@ impl Simulated {
                 rip: CODE,
                 flags: 2,
                 mxcsr: 0x1f80,
+                st: [0; 8],
+                fcw: 0x37f,
+                fsw: 0,
+                ftw: 0,
             },
             shadow: data.to_vec(),
             threaded: false,
@@ -119,10 +124,10 @@ impl Simulated {
     /// Makes up a case and executes it.
     fn next(&mut self, r: &mut Random) -> (Case, Expected) {
         let (bytes, i) = loop {
-            let (bytes, i) = if r.below(2) == 0 {
-                vector::instruction(r)
-            } else {
-                generate::instruction(r)
+            let (bytes, i) = match r.below(3) {
+                0 => vector::instruction(r),
+                1 => x87::instruction(r),
+                _ => generate::instruction(r),
             };
             generate::registers(r, &i, &mut self.state.regs);
             if !skipped(&i, self.state.regs[1]) {
@@ -130,6 +135,7 @@ impl Simulated {
             }
         };
         vector::registers(r, &i, &mut self.state);
+        x87::registers(r, &mut self.state);
         let regs = &mut self.state.regs;
         let mut patch = [0; 16];
         let mut patch_at = 0;
@@ -143,6 +149,11 @@ impl Simulated {
         {
             patch_at = at;
             patch = vector::operand(r, &i);
+        } else if let Some(at) = generate::address(&i, regs)
+            && x87::is_one(&i)
+        {
+            patch_at = at;
+            patch = x87::operand(r, &i);
         }
         self.state.rip = CODE;
         self.state.flags = r.next() & OPEN | 2;
@@ -173,6 +184,12 @@ impl Simulated {
         cpu.rip = case.state.rip;
         cpu.xmm = case.state.xmm;
         cpu.mxcsr = case.state.mxcsr;
+        cpu.fcw = case.state.fcw;
+        cpu.x87.status = case.state.fsw;
+        cpu.x87.full = case.state.ftw;
+        for (n, v) in (0..).zip(case.state.st) {
+            cpu.x87.poke(n, Extended::from_bits(v));
+        }
         cpu.set_rflags(case.state.flags);
         let cache = &mut self.cache;
         self.threaded = !self.threaded;
@@ -203,6 +220,10 @@ impl Simulated {
             rip: cpu.rip,
             flags: cpu.rflags(),
             mxcsr: cpu.mxcsr,
+            st: std::array::from_fn(|n| cpu.x87.peek(n as u8).bits()),
+            fcw: cpu.fcw,
+            fsw: cpu.x87.status,
+            ftw: cpu.x87.full,
         };
         if vector.is_some() && case.forgive {
             mem.write(DATA, &self.shadow).unwrap();
@@ -219,7 +240,11 @@ impl Simulated {
             vector,
             state: self.state,
             change,
-            mask: if vector.is_some() { 0 } else { OPEN & !open },
+            mask: if vector.is_some() || x87::stopped(&instruction, &self.state) {
+                0
+            } else {
+                OPEN & !open
+            },
         }
     }
 }
@@ -234,11 +259,15 @@ fn describe(case: &Case, expected: &Expected) -> String {
     let named: Vec<_> = NAMES.iter().zip(case.state.regs).collect();
     let vectors: Vec<_> = (0..16)
         .map(|n| format!("xmm{n} {:032x}", case.state.xmm[n]))
+        .chain((0..8).map(|n| format!("st{n} {:020x}", case.state.st[n])))
         .collect();
     format!(
-        "{i} ({:02x?}) mxcsr {:#x} flags {:#x}\npatch {:#x}: {:032x}\nbefore {named:x?}\n{}",
+        "{i} ({:02x?}) mxcsr {:#x} fcw {:#x} fsw {:#x} ftw {:#x} flags {:#x}\npatch {:#x}: {:032x}\nbefore {named:x?}\n{}",
         &case.code[..i.len()],
         case.state.mxcsr,
+        case.state.fcw,
+        case.state.fsw,
+        case.state.ftw,
         case.state.flags,
         case.patch_at,
         u128::from_le_bytes(case.patch),
@@ -248,9 +277,10 @@ fn describe(case: &Case, expected: &Expected) -> String {
 
 /// The first difference.
 fn difference(expected: &Expected, outcome: &Outcome) -> Option<String> {
+    let codes = !x87::undefined(&expected.instruction, &expected.state);
     let signal = match expected.vector {
         None => libc::SIGTRAP,
-        Some(0 | 19) => libc::SIGFPE,
+        Some(0 | 16 | 19) => libc::SIGFPE,
         Some(6) => libc::SIGILL,
         // Both of them, by the kind of fault.
         Some(12..=14) if outcome.signal == libc::SIGBUS => libc::SIGBUS,
@@ -276,11 +306,26 @@ fn difference(expected: &Expected, outcome: &Outcome) -> Option<String> {
             return Some(format!("xmm{n}: core {a:032x}, native {b:032x}"));
         }
     }
+    for n in 0..8 {
+        if core.st[n] != native.st[n] {
+            let (a, b) = (core.st[n], native.st[n]);
+            return Some(format!("st{n}: core {a:020x}, native {b:020x}"));
+        }
+    }
     let differ = |name: &str, a: u64, b: u64| {
         (a != b).then(|| format!("{name}: core {a:#x}, native {b:#x}"))
     };
     let mask = expected.mask;
     differ("mxcsr", core.mxcsr.into(), native.mxcsr.into())
+        .or_else(|| differ("fcw", core.fcw.into(), native.fcw.into()))
+        .or_else(|| {
+            differ(
+                "fsw",
+                (core.fsw & codes).into(),
+                (native.fsw & codes).into(),
+            )
+        })
+        .or_else(|| differ("ftw", core.ftw.into(), native.ftw.into()))
         .or_else(|| differ("rip", core.rip, native.rip))
         .or_else(|| differ("flags", core.flags & mask, native.flags & mask))
         .or_else(|| {

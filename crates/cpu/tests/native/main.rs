@@ -15,6 +15,8 @@ mod compare;
 mod generate;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod vector;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod x87;
 
 /// Child processes at most.
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
