@@ -43,6 +43,58 @@ fn every_trace_of_a_sweep_replays_to_the_bit_and_checks() {
     }
 }
 
+/// Windows, injections (of two CPUs here) and findings without any decision are recorded by `run`.
+#[test]
+fn run_records_what_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let into = folder.path().to_str().unwrap();
+    let review = "sim-configs/scenarios/review";
+    let scenario = |name: &str| format!("{review}/{name}.toml");
+    for (name, scheduler) in [
+        ("p20-exit-dup-master-remote", "delta"),
+        ("n3-reset-master", "v11"),
+        ("p2-child-count", "v10"),
+    ] {
+        let args = ["--scheduler", scheduler, "--write-traces", into];
+        run(&[&["run", &scenario(name)], &args[..]].concat()).succeeds();
+    }
+    let entries = fs::read_dir(folder.path()).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| text(entry.unwrap().file_name().as_ref()))
+        .collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "n3-reset-master.v11.base.trace",
+            "p2-child-count.v10.base.trace",
+            "p2-child-count.v10.w1.trace",
+            "p20-exit-dup-master-remote.delta.base.trace",
+            "p20-exit-dup-master-remote.delta.inject.trace",
+        ]
+    );
+    for name in names {
+        let path = text(&folder.path().join(&name));
+        let recorded = fs::read_to_string(&path).unwrap();
+        assert!(!recorded.contains("\nend clean\n"), "{name}");
+        assert_eq!(
+            recorded.contains("\ndecision "),
+            !name.contains(".base."),
+            "{name}"
+        );
+        let replay = run(&["replay", &path]);
+        let out = &replay.succeeds().out;
+        assert!(out.contains("as recorded"), "{out}");
+        // In another image the points are found again, each behind the decisions before it.
+        let image = recorded.lines().nth(1).unwrap();
+        let moved = recorded.replace(image, "image 00");
+        fs::write(&path, moved).unwrap();
+        let replay = run(&["replay", &path]);
+        let out = &replay.succeeds().out;
+        assert!(out.contains("found again in another guest image"), "{out}");
+    }
+}
+
 #[test]
 fn another_verdict_or_digest_is_a_difference() {
     let good = &traces()[0];

@@ -70,6 +70,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   pmusim run sim-configs/scenarios/review
   pmusim run scenario.toml --scheduler v10
+  pmusim run scenario.toml --write-traces target/pmusim
   pmusim run scenario.toml --format json")]
     Run(RunArgs),
     /// The claims about the patch under each of its versions: every cell is a run.
@@ -198,6 +199,11 @@ pub(crate) struct RunArgs {
     /// On this machine instead of the file's.
     #[arg(long, value_name = "M")]
     pub(crate) machine: Option<String>,
+    /// Where traces go: of each window (`w1`, ...), of the run with the file's injections
+    /// (`inject`), and of the run without any if it has findings or is all there is (`base`)
+    /// [default: none are written].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) write_traces: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

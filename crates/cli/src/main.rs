@@ -31,6 +31,7 @@ mod sources;
 mod stat;
 mod sweep;
 mod throughput;
+mod traces;
 
 use std::process::ExitCode;
 

@@ -31,6 +31,7 @@ pub(crate) fn run(context: &Context, args: &MatrixArgs) -> Result<Exit, Failure>
         files: asked,
         scheduler: args.scheduler.clone(),
         machine: None,
+        write_traces: None,
     };
     let mut loaded = run::load(context, &run_args, &paths)?;
     loaded.retain(|scenario| scenario.scenario.claim.is_some());
@@ -76,7 +77,7 @@ pub(crate) fn run(context: &Context, args: &MatrixArgs) -> Result<Exit, Failure>
             };
             done += 1;
             let what = format!("{done}/{total} {} {name}", row.name);
-            let run = run::cell(context, scenario, scheduler, expect, &what)?;
+            let run = run::cell(context, scenario, scheduler, expect, None, &what)?;
             if context.interrupt.pressed() {
                 report.interrupted = true;
                 break 'all;
@@ -180,7 +181,13 @@ fn cell(
     let mine = |cause: &CausePattern| expect.shows(claim).any(|c| std::ptr::eq(c, cause));
     let all = expect.baseline.iter().chain(&expect.violates);
     let others = all.filter(|cause| !mine(cause));
-    let middle = format!(".{}.trace", run.scheduler.replace('/', "-"));
+    // `NAME.SCHEDULER.trace`, with a word that tells several apart before or behind the scheduler.
+    let version = run.scheduler.replace('/', "-");
+    let is_mine = |trace: &str| {
+        let words = trace.strip_prefix(name)?.strip_prefix('.')?;
+        let words = words.strip_suffix(".trace")?;
+        Some(words.split('.').any(|word| word == version))
+    };
     MatrixCell {
         scheduler: run.scheduler.clone(),
         outcome,
@@ -196,10 +203,7 @@ fn cell(
         why: expect.why.clone(),
         traces: traces
             .iter()
-            .filter(|trace| {
-                let rest = trace.strip_prefix(name);
-                rest.is_some_and(|rest| rest.starts_with('.') && rest.ends_with(&middle))
-            })
+            .filter(|trace| is_mine(trace).unwrap_or(false))
             .cloned()
             .collect(),
         run,

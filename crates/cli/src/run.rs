@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `pmusim run`: scenarios under the schedulers that they expect something of.
 
+use std::path::Path;
+
 use explore::{Execution, Prepared, Verdict};
-use machine::Schedule;
+use machine::{Entry, Schedule};
 use report::{Cell, RunReport, RunRow, mismatches};
 use scenario::{Expect, Scheduler};
 
@@ -13,6 +15,7 @@ use crate::exit::Exit;
 use crate::files;
 use crate::prepared::Loaded;
 use crate::progress::watched;
+use crate::traces::Traces;
 
 pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failure> {
     let paths = files::expand(&args.files, &["toml"])?;
@@ -54,7 +57,8 @@ pub(crate) fn run(context: &Context, args: &RunArgs) -> Result<Exit, Failure> {
                 scenario.input.stem(),
                 scheduler.name
             );
-            let cell = cell(context, scenario, scheduler, expect, &what)?;
+            let traces = args.write_traces.as_deref();
+            let cell = cell(context, scenario, scheduler, expect, traces, &what)?;
             if context.interrupt.pressed() {
                 report.interrupted = true;
                 if !row.cells.is_empty() {
@@ -109,11 +113,13 @@ pub(crate) fn load(
 }
 
 /// Everything that the file says about one scheduler: its sweep, and its injections or plain run.
+/// Traces of these go to folder `traces`, if there is one.
 pub(crate) fn cell(
     context: &Context,
     loaded: &Loaded,
     scheduler: &Scheduler,
     expect: &Expect,
+    traces: Option<&Path>,
     what: &str,
 ) -> Result<Cell, Failure> {
     let prepared = loaded.prepare(scheduler)?;
@@ -126,6 +132,7 @@ pub(crate) fn cell(
     let mut verdict = Verdict::default();
     let mut swept = None;
     let mut base = None;
+    let traces = traces.map(|folder| Traces::new(context, folder, loaded, scheduler, &prepared));
     if let Some(plan) = prepared.plan(context.jobs()) {
         let (sweep, _) = watched(context, what, |progress| {
             explore::sweep(&prepared.setup, plan, progress)
@@ -136,9 +143,16 @@ pub(crate) fn cell(
         verdict = explore::judge_sweep(expect, &sweep, &known);
         swept = Some((sweep.boundaries, sweep.bad.len() as u64));
         base = Some((sweep.baseline.violations.len(), sweep.baseline.digest));
+        if let Some(traces) = &traces {
+            traces.of_windows(&sweep)?;
+        }
     }
     if swept.is_none() || !loaded.scenario.inject.is_empty() {
         let (baseline, injected) = execute(loaded, &prepared).map_err(broken)?;
+        if let (Some(traces), Some((_, decisions))) = (&traces, &injected) {
+            traces.write("inject", decisions)?;
+        }
+        let injected = injected.map(|(run, _)| run);
         let list = loaded.configs.known()?;
         let known = explore::KnownFindings::of_run(&list, scheduler);
         let judged = explore::judge_run(expect, &baseline, injected.as_ref(), &known);
@@ -150,6 +164,12 @@ pub(crate) fn cell(
         base = Some((baseline.violations.len(), baseline.digest));
     }
     let file = loaded.shown(context);
+    if let (Some(traces), Some((findings, _))) = (&traces, &base) {
+        let plain = swept.is_none() && loaded.scenario.inject.is_empty();
+        if *findings > 0 || plain {
+            traces.write("base", &[])?;
+        }
+    }
     let (baseline, digest) = base.map_or((0, String::new()), |(n, d)| (n, d.to_string()));
     Ok(Cell {
         scheduler: scheduler.name.clone(),
@@ -164,8 +184,11 @@ pub(crate) fn cell(
     })
 }
 
+/// A run with the decisions that it had.
+type Injected = (Execution, Vec<Entry>);
+
 /// The run without decisions, and the one with the file's injections if it has any.
-fn execute(loaded: &Loaded, prepared: &Prepared) -> Result<(Execution, Option<Execution>), String> {
+fn execute(loaded: &Loaded, prepared: &Prepared) -> Result<(Execution, Option<Injected>), String> {
     let setup = &prepared.setup;
     let baseline = explore::execute(setup, Schedule::empty()).map_err(|e| e.to_string())?;
     if loaded.scenario.inject.is_empty() {
@@ -179,7 +202,7 @@ fn execute(loaded: &Loaded, prepared: &Prepared) -> Result<(Execution, Option<Ex
             .map_or(0, |injection| injection.line);
         format!("the injection of line {line}: {error}")
     })?;
-    let schedule = Schedule::new(decisions);
+    let schedule = Schedule::new(decisions.clone());
     let injected = explore::execute(setup, schedule).map_err(|e| e.to_string())?;
-    Ok((baseline, Some(injected)))
+    Ok((baseline, Some((injected, decisions))))
 }

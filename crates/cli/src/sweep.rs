@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `pmusim sweep`: one NMI at every boundary of a scenario's step, and what that shows.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use explore::{Bad, Clock, Files, KnownFindings, Prepared, Rates, Sweep, SweepError, Window};
+use explore::{Bad, Clock, KnownFindings, Rates, Sweep, SweepError, Window};
 use report::{SweepContext, SweepReport, mismatches};
 use scenario::{Known, Scheduler};
 use serde::Serialize;
 
 use crate::args::SweepArgs;
-use crate::configs::relative;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
 use crate::prepared::Loaded;
 use crate::progress::watched;
 use crate::sources::Sources;
+use crate::traces::Traces;
 
 #[derive(Serialize)]
 struct Report {
@@ -131,7 +130,8 @@ fn one(
     })?;
     rate(context, &scheduler.name, &sweep, took);
 
-    let traces = write_traces(context, args, loaded, scheduler, &prepared, &sweep)?;
+    let traces = Traces::new(context, &args.write_traces, loaded, scheduler, &prepared);
+    let traces = traces.of_windows(&sweep)?;
     let known = KnownFindings::new(known, scheduler, &sweep);
     let facts = SweepContext {
         file: loaded.shown(context),
@@ -193,56 +193,4 @@ fn rate(context: &Context, scheduler: &str, sweep: &Sweep, took: Duration) {
         "{scheduler}: {} executions in {seconds:.2} s{per_second}",
         sweep.executions
     ));
-}
-
-/// A trace of the first boundary of each window; their paths by boundary.
-fn write_traces(
-    context: &Context,
-    args: &SweepArgs,
-    loaded: &Loaded,
-    scheduler: &Scheduler,
-    prepared: &Prepared,
-    sweep: &Sweep,
-) -> Result<BTreeMap<u64, String>, Failure> {
-    let mut paths = BTreeMap::new();
-    let windows = sweep.windows();
-    if windows.is_empty() {
-        return Ok(paths);
-    }
-    let folder = &args.write_traces;
-    let cannot = |error: std::io::Error| {
-        Failure::input(format!(
-            "cannot write traces to `{}`: {error}",
-            folder.display()
-        ))
-    };
-    fs::create_dir_all(folder).map_err(cannot)?;
-    let scenario_name = loaded.input.file_name();
-    let files = Files {
-        scenario: (&loaded.input.source.text, &scenario_name),
-        machine: (&loaded.machine_text, &loaded.machine.name),
-        scheduler,
-    };
-    for (i, window) in windows.iter().enumerate() {
-        let bad = &sweep.bad[window.first];
-        let trace = explore::record(prepared, &loaded.scenario, files, &[bad.decision])
-            .map_err(|error| Failure::input(error.to_string()))?;
-        // By the window's number, so that the name outlives another build of the guest.
-        let name = format!(
-            "{}.{}.w{}.trace",
-            loaded.input.stem(),
-            scheduler.name,
-            i + 1
-        );
-        let path = folder.join(name.replace('/', "-"));
-        fs::write(&path, trace.to_string()).map_err(cannot)?;
-        let shown = relative(&path);
-        let shown = if context.json() {
-            crate::files::json_name(&shown)
-        } else {
-            shown
-        };
-        paths.insert(bad.ordinal, shown);
-    }
-    Ok(paths)
 }

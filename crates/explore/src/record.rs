@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Writing a trace: a run, its decisions with all their points, and what it showed.
 
-use check::cause::{Cause, row_on_stack};
+use check::Violation;
+use check::cause::{Cause, row_of, row_on_stack};
+use image::Image;
 use machine::{
     Decision, Entry, ObjectAccess, Observer, Ordinal, Schedule, SetupError, Until, View,
     access_word,
@@ -25,7 +27,9 @@ pub struct Files<'a> {
     pub scheduler: &'a Scheduler,
 }
 
-/// Runs `prepared` under `decisions` (CPU, boundary, what; in order) and records it.
+/// Runs `prepared` under `decisions` (CPU, boundary, what; in order) and records it. The points of
+/// each are those of the run that has the decisions before it. Without any decision it is the plain
+/// run that is recorded.
 ///
 /// # Errors
 /// The machine cannot be built.
@@ -44,7 +48,8 @@ pub fn record(
     };
     let recorded: Vec<trace::Decision> = decisions
         .iter()
-        .map(|&entry| decision(setup, scenario, &baseline, entry))
+        .enumerate()
+        .map(|(i, &entry)| decision(setup, scenario, &baseline, &decisions[..i], entry))
         .collect::<Result<_, _>>()?;
     Ok(Trace {
         image: hex(&setup.image.hash()),
@@ -54,25 +59,28 @@ pub fn record(
             name: files.scheduler.name.clone(),
             text: files.scheduler.to_toml(),
         },
-        verdicts: verdicts(setup, &baseline, &run, decisions.last())?,
+        verdicts: verdicts(setup, &baseline, &run, decisions)?,
         decisions: recorded,
         digest: run.digest.to_string(),
     })
 }
 
-/// A decision with all its points.
+/// A decision with all its points, which are those of the run with the `earlier` ones.
 pub(crate) fn decision(
     setup: &Setup,
     scenario: &Scenario,
     baseline: &Execution,
+    earlier: &[Entry],
     (cpu, at, decision): Entry,
 ) -> Result<trace::Decision, SetupError> {
     let boundary = boundary((cpu, at, decision));
-    let (rip, hit) = code_hit(setup, cpu, boundary)?;
+    let (rip, hit) = code_hit(setup, earlier, cpu, boundary)?;
+    let without = under(setup, earlier)?;
+    let without = without.as_ref().unwrap_or(baseline);
     Ok(trace::Decision {
         cpu,
         kind: kind(scenario, at, decision),
-        semantic: semantic_point(baseline, scenario, cpu, boundary),
+        semantic: semantic_point(without, scenario, cpu, boundary),
         code: setup.image.function_at(rip).map(|function| {
             format!(
                 "{}+{:#x} hit {hit}",
@@ -113,25 +121,63 @@ fn kind(scenario: &Scenario, at: Ordinal, decision: Decision) -> Kind {
     }
 }
 
+/// What `run` shows: with decisions, what the run without them lacks, around the last one; the
+/// findings themselves where there are none.
 pub(crate) fn verdicts(
     setup: &Setup,
     baseline: &Execution,
     run: &Execution,
-    decisive: Option<&Entry>,
+    decisions: &[Entry],
 ) -> Result<Vec<Verdict>, SetupError> {
-    let fresh = fresh(&run.violations, baseline);
-    let Some(&decisive) = decisive else {
-        return Ok(Vec::new());
+    let Some((&decisive, earlier)) = decisions.split_last() else {
+        let image = run.machine.image();
+        let mut list: Vec<Verdict> = run.violations.iter().map(|v| plain(image, v)).collect();
+        list.sort_by(|a, b| key(a).cmp(&key(b)));
+        list.dedup();
+        return Ok(list);
     };
+    let fresh = fresh(&run.violations, baseline);
     let (cpu, at) = (decisive.0, boundary(decisive));
     // Up to the last decision the run with it is the one without.
     let mut machine = setup.machine()?;
-    machine.run(&mut Schedule::empty(), &mut (), Until::Boundary(cpu, at));
+    let mut schedule = Schedule::new(earlier.to_vec());
+    machine.run(&mut schedule, &mut (), Until::Boundary(cpu, at));
     let row = row_on_stack(&machine.view(cpu), machine.cores()[cpu].cpu.rip);
-    Ok(causes(&fresh, baseline, &run.touched, (cpu, at), &row)
-        .iter()
-        .map(verdict)
-        .collect())
+    let without = under(setup, earlier)?;
+    let without = without.as_ref().unwrap_or(baseline);
+    let causes = causes(&fresh, without, &run.touched, (cpu, at), &row);
+    Ok(causes.iter().map(verdict).collect())
+}
+
+/// The run under `decisions`; none where there are none, as that is the run without NMI.
+fn under(setup: &Setup, decisions: &[Entry]) -> Result<Option<Execution>, SetupError> {
+    if decisions.is_empty() {
+        return Ok(None);
+    }
+    execute(setup, Schedule::new(decisions.to_vec())).map(Some)
+}
+
+fn key(verdict: &Verdict) -> (&str, &str, &str, &str) {
+    let Verdict {
+        oracle,
+        event,
+        row,
+        window,
+    } = verdict;
+    (oracle, event, row, &window.0)
+}
+
+/// A finding that needs no decision: its place is the function that the access lies in.
+fn plain(image: &Image, violation: &Violation) -> Verdict {
+    Verdict {
+        oracle: violation.oracle.to_string(),
+        event: violation.event.to_string(),
+        row: violation.at.row.clone(),
+        window: (
+            format!("at {}", row_of(image, violation.at.rip)),
+            "-".to_owned(),
+        ),
+    }
 }
 
 fn verdict(cause: &Cause) -> Verdict {
@@ -192,8 +238,14 @@ fn semantic_point(
     ))
 }
 
-/// The address that boundary `at` of `cpu` precedes, and how often it has been reached by then.
-fn code_hit(setup: &Setup, cpu: usize, at: Ordinal) -> Result<(u64, u64), SetupError> {
+/// The address that boundary `at` of `cpu` precedes in the run with the decisions before it, and how
+/// often it has been reached by then.
+fn code_hit(
+    setup: &Setup,
+    earlier: &[Entry],
+    cpu: usize,
+    at: Ordinal,
+) -> Result<(u64, u64), SetupError> {
     struct Count {
         cpu: usize,
         rip: u64,
@@ -209,8 +261,9 @@ fn code_hit(setup: &Setup, cpu: usize, at: Ordinal) -> Result<(u64, u64), SetupE
             }
         }
     }
+    let schedule = Schedule::new(earlier.to_vec());
     let mut machine = setup.machine()?;
-    machine.run(&mut Schedule::empty(), &mut (), Until::Boundary(cpu, at));
+    machine.run(&mut schedule.clone(), &mut (), Until::Boundary(cpu, at));
     let rip = machine.cores()[cpu].cpu.rip;
     let mut machine = setup.machine()?;
     machine.watch_code(rip);
@@ -221,7 +274,7 @@ fn code_hit(setup: &Setup, cpu: usize, at: Ordinal) -> Result<(u64, u64), SetupE
         hits: 0,
     };
     machine.run(
-        &mut Schedule::empty(),
+        &mut schedule.clone(),
         &mut count,
         Until::End { limit: RUN_LIMIT },
     );

@@ -124,7 +124,7 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
     }
     let baseline = execute(&prepared.setup, Schedule::empty())?;
     let run = execute(&prepared.setup, Schedule::new(decisions.clone()))?;
-    let verdicts = verdicts(&prepared.setup, &baseline, &run, decisions.last())?;
+    let verdicts = verdicts(&prepared.setup, &baseline, &run, &decisions)?;
     let mut differences = Vec::new();
     if verdicts != trace.verdicts {
         let words = |verdicts: &[Verdict]| match verdicts {

@@ -262,13 +262,22 @@ impl SweepReport {
     ) -> io::Result<()> {
         writeln!(out, "{}", paint(HEAD, &self.title))?;
         let name = |text: &str| paint(NAME, text);
+        let preempt = self.source.strip_prefix("preempt ");
+        let event = if preempt.is_some() {
+            "preemption"
+        } else {
+            "NMI"
+        };
+        let by = match preempt {
+            Some(cpu) => format!("{event} by cpu {cpu}"),
+            None => format!("{event} by {}", self.source),
+        };
         writeln!(
             out,
-            "{} under {}: step `{}`, NMI by {}, machine {}",
+            "{} under {}: step `{}`, {by}, machine {}",
             name(&self.file),
             name(&self.scheduler),
             self.step,
-            self.source,
             self.machine,
         )?;
         let outcomes: Vec<String> = self
@@ -298,7 +307,7 @@ impl SweepReport {
             writeln!(
                 out,
                 "{} {words}{}",
-                paint(UNSURE, "without NMI"),
+                paint(UNSURE, format!("without {event}")),
                 repeated(times)
             )?;
         }
@@ -310,11 +319,16 @@ impl SweepReport {
         );
         let style = if self.finds() { BAD } else { GOOD };
         writeln!(out, "{}", paint(style, found))?;
-        for window in &self.windows {
-            window.human(out, source)?;
+        // A known finding may span many functions: its windows are news to nobody.
+        let same = |a: &WindowReport, b: &WindowReport| a.known.is_some() && a.known == b.known;
+        for windows in self.windows.chunk_by(same) {
+            match windows {
+                [window] => window.human(out, source)?,
+                _ => known(out, windows)?,
+            }
         }
         for (at, words) in self.failed.iter().take(FAILED_SHOWN) {
-            let at = paint(BAD, format!("guest fails with an NMI at {at}"));
+            let at = paint(BAD, format!("guest fails with {event} at {at}"));
             writeln!(out, "\n{at}: {words}")?;
         }
         if self.failed.len() > FAILED_SHOWN {
@@ -322,7 +336,10 @@ impl SweepReport {
             writeln!(out, "... and at {more} more boundaries")?;
         }
         if self.vacuous {
-            let words = "vacuous: no NMI was delivered, or no reader ran in one";
+            let words = match preempt {
+                Some(_) => "vacuous: no preemption in which the other CPU looked at an event",
+                None => "vacuous: no NMI was delivered, or no reader ran in one",
+            };
             writeln!(out, "\n{}", paint(UNSURE, words))?;
         }
         if self.interrupted {
@@ -375,6 +392,34 @@ fn repeated(times: usize) -> String {
     } else {
         format!(" ({times} times)")
     }
+}
+
+/// Several windows in a row that the same entries explain.
+fn known(out: &mut dyn io::Write, windows: &[WindowReport]) -> io::Result<()> {
+    let (first, last) = (&windows[0], &windows[windows.len() - 1]);
+    let boundaries: usize = windows.iter().map(|window| window.count).sum();
+    let head = format!(
+        "{boundaries} boundaries in {} windows, {}..={}",
+        windows.len(),
+        first.first,
+        last.last
+    );
+    writeln!(out, "\n{}", paint(DIM, head))?;
+    for (word, instruction) in [("after ", &first.before), ("before", &last.after)] {
+        let symbol = instruction.symbol.as_ref().unwrap_or(&instruction.address);
+        let place = paint(NAME, instruction.source());
+        writeln!(out, "  {word} {place}  {}", paint(DIM, symbol))?;
+    }
+    if let Some(example) = &first.example {
+        writeln!(out, "  e.g.   {}", example.text)?;
+    }
+    if let Some(known) = &first.known {
+        writeln!(out, "  known  {known}")?;
+    }
+    if let Some(trace) = &first.trace {
+        writeln!(out, "  pmusim replay {trace}")?;
+    }
+    Ok(())
 }
 
 impl WindowReport {

@@ -69,7 +69,7 @@ impl fmt::Display for NmiSource {
             Self::Pmi(event) | Self::Late(event) | Self::External(event) => {
                 write!(f, "{} {event}", self.name())
             }
-            Self::Preempt(cpu) => write!(f, "preempt by cpu {cpu}"),
+            Self::Preempt(cpu) => write!(f, "{} {cpu}", self.name()),
         }
     }
 }

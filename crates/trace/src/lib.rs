@@ -79,9 +79,11 @@ pub struct Verdict {
     pub oracle: String,
     /// Which event.
     pub event: String,
-    /// The function that the boundary lies in, without its version; `-` without a decision.
+    /// The scheduler row that the boundary lies in, without its version; without a decision, that
+    /// of the access that showed it.
     pub row: String,
     /// Last write before and first write after the boundary, in words; `-` where there is none.
+    /// Without a decision, `at` and the function that the access lies in, and `-`.
     pub window: (String, String),
 }
 
@@ -98,7 +100,8 @@ pub struct Trace {
     pub scheduler: Inline,
     /// Decisions in order.
     pub decisions: Vec<Decision>,
-    /// Findings that the run without decisions lacks, sorted; empty for a clean run.
+    /// Findings that the run without decisions lacks, sorted; those of the run itself if there is no
+    /// decision. Empty for a clean run.
     pub verdicts: Vec<Verdict>,
     /// Digest of the state at the end.
     pub digest: String,

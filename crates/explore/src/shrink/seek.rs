@@ -146,7 +146,7 @@ impl Candidate<'_> {
         if !decisions.is_empty() && !run.violations.iter().any(again) {
             return Ok(None);
         }
-        let found = verdicts(setup, &self.baseline, &run, decisions.last())?;
+        let found = verdicts(setup, &self.baseline, &run, decisions)?;
         let is_it = |verdict| Signature::of(verdict, &self.scenario) == *self.wanted;
         Ok(found.iter().any(is_it).then_some(run))
     }
@@ -201,7 +201,7 @@ impl Candidate<'_> {
         entry: Entry,
     ) -> Result<Option<Shown>, SetupError> {
         let setup = &self.prepared.setup;
-        let recorded = decision(setup, &self.scenario, &self.baseline, entry)?;
+        let recorded = decision(setup, &self.scenario, &self.baseline, before, entry)?;
         for at in points(&recorded, &self.scenario) {
             let mut injection_there = last.clone();
             injection_there.at = at;
