@@ -277,6 +277,9 @@ pub(crate) struct ShrinkArgs {
     /// The trace, or `-` for standard input.
     #[arg(value_name = "TRACE")]
     pub(crate) trace: PathBuf,
+    /// Which of the trace's findings is kept, from 1.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) finding: u16,
     /// Where the scenario and its trace go.
     #[arg(long, value_name = "DIR", default_value = "target/pmusim")]
     pub(crate) write: PathBuf,

@@ -27,8 +27,14 @@ pub(crate) fn run(context: &Context, args: &ShrinkArgs) -> Result<Exit, Failure>
         machine,
         scheduler,
     } = Inlined::of(name, &trace)?;
-    let Some(verdict) = trace.verdicts.first() else {
-        let words = format!("{name}: the trace is clean, so there is nothing to shrink");
+    let Some(verdict) = trace.verdicts.get(usize::from(args.finding) - 1) else {
+        let words = match trace.verdicts.len() {
+            0 => format!("{name}: the trace is clean, so there is nothing to shrink"),
+            n => format!(
+                "{name}: the trace has {n} findings, no number {}",
+                args.finding
+            ),
+        };
         return Err(Failure::Words(Exit::Cut, words));
     };
     // Its points are found again first, if it was made with another image.

@@ -8,18 +8,20 @@ use explore::{Progress, Shrink, Signature, Size};
 use image::Image;
 use trace::Trace;
 
-/// Shrinks a committed trace, tries to take anything else out of the result, and returns its size.
-fn shrunk(name: &str) -> Size {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../traces")
-        .join(name);
-    let trace = Trace::parse(name, &std::fs::read_to_string(path).unwrap()).unwrap();
+fn committed(name: &str) -> Trace {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../traces");
+    let text = std::fs::read_to_string(path.join(name)).unwrap();
+    Trace::parse(name, &text).unwrap()
+}
+
+/// Shrinks a trace, tries to take anything else out of the result, and returns its size.
+fn shrunk(trace: &Trace) -> Size {
     let source = |file: &trace::Inline| scenario::Source::new(&file.name, &file.text);
     let scenario = scenario::parse_scenario(&source(&trace.scenario)).unwrap();
     let machine = scenario::parse_machine(&source(&trace.machine)).unwrap();
     let scheduler =
         scenario::parse_scheduler(&source(&trace.scheduler), &scenario::Texts::default()).unwrap();
-    let replayed = explore::replay(&trace, Image::guest()).unwrap();
+    let replayed = explore::replay(trace, Image::guest()).unwrap();
     let verdict = &trace.verdicts[0];
     let progress = Progress::default();
     let shrink = Shrink {
@@ -64,25 +66,39 @@ fn shrunk(name: &str) -> Size {
 
 #[test]
 fn a_group_sample_in_init_dup_master() {
-    let size = shrunk("p4-init-dup-master.v10.trace");
+    let size = shrunk(&committed("p4-init-dup-master.v10.trace"));
     assert_eq!((size.events, size.operations, size.decisions), (3, 3, 1));
 }
 
 #[test]
 fn an_external_nmi_in_remove_dup() {
-    let size = shrunk("p7-remove-dup-external.v10.trace");
+    let size = shrunk(&committed("p7-remove-dup-external.v10.trace"));
     assert!(size.operations <= 10 && size.decisions == 1, "{size:?}");
 }
 
 #[test]
 fn a_late_pmi() {
-    let size = shrunk("p7-remove-dup-late.v10.trace");
+    let size = shrunk(&committed("p7-remove-dup-late.v10.trace"));
     assert!(size.operations <= 10 && size.decisions == 1, "{size:?}");
 }
 
 #[test]
 fn two_cpus_stay_where_both_are_needed() {
-    let size = shrunk("p21-count-of-a-flip.v10.trace");
+    let size = shrunk(&committed("p21-count-of-a-flip.v10.trace"));
     assert_eq!((size.cpus, size.decisions), (2, 1));
     assert!(size.operations <= 10, "{size:?}");
+}
+
+#[test]
+fn what_shows_without_an_nmi() {
+    // The plain run of P7 under v10: the closed master is freed with its counter.
+    let mut trace = committed("p7-remove-dup-one-sharer.base.v10.trace");
+    trace.decisions.clear();
+    let plain = explore::replay(&trace, Image::guest()).unwrap();
+    trace.digest = plain.run.digest.to_string();
+    trace.verdicts = plain.verdicts;
+    trace.verdicts.retain(|verdict| verdict.row == "?");
+    assert_eq!(trace.verdicts.len(), 1);
+    let size = shrunk(&trace);
+    assert_eq!((size.events, size.decisions), (2, 0), "{size:?}");
 }

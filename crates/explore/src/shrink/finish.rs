@@ -67,6 +67,7 @@ fn title(shrink: &Shrink<'_>) -> String {
     let [after, before] = [after, before].map(|words| words.strip_prefix(&own).unwrap_or(words));
     let window = match (after, before) {
         ("-", "-") => String::new(),
+        (place, "-") if place.starts_with("at ") => format!(", {place}, without an NMI"),
         (after, "-") => format!(", after {after}"),
         ("-", before) => format!(", before {before}"),
         (after, before) => format!(", between {after} and {before}"),

@@ -34,6 +34,8 @@ pub struct Signature {
     pub row: String,
     /// Last write before it and first write after it: function and field.
     pub window: [Option<(String, String)>; 2],
+    /// For a finding that needs no decision: the function that the violating access lies in.
+    pub place: Option<String>,
 }
 
 impl Signature {
@@ -48,6 +50,7 @@ impl Signature {
             oracle: verdict.oracle.clone(),
             row: verdict.row.clone(),
             window: [write(&verdict.window.0), write(&verdict.window.1)],
+            place: verdict.window.0.strip_prefix("at ").map(str::to_owned),
         }
     }
 }
