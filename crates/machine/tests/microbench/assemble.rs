@@ -2,8 +2,8 @@
 //! Instructions of each form, with operands of the benchmark's choice.
 
 use iced_x86::{
-    Code, EncodingKind, FlowControl, Instruction, MemoryOperand, Mnemonic, OpCodeOperandKind as K,
-    Register,
+    Code, CpuidFeature, EncodingKind, FlowControl, Instruction, MemoryOperand, Mnemonic,
+    OpCodeOperandKind as K, Register, RepPrefixKind,
 };
 
 /// What an operand is.
@@ -28,7 +28,29 @@ pub(crate) struct Shape {
     pub(crate) code: Code,
     /// Its explicit operands.
     pub(crate) operands: Vec<Operand>,
+    /// With a LOCK prefix.
+    pub(crate) locked: bool,
+    /// The immediate, where a special value is a form of its own.
+    immediate: Option<i32>,
+    /// The parts of LEA's address.
+    address: Parts,
 }
+
+/// What an address is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Parts {
+    base: bool,
+    /// 0: no index.
+    scale: u32,
+    displacement: i64,
+}
+
+/// Nothing but the base of the choice.
+const PLAIN: Parts = Parts {
+    base: true,
+    scale: 0,
+    displacement: 0,
+};
 
 /// The registers of a copy: general ones by number (as `full` knows them), XMM by number.
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +93,43 @@ pub(crate) fn general(n: usize, bytes: usize) -> Register {
     first + number as u32
 }
 
+/// BMI1 and BMI2: general registers in VEX clothes.
+fn bit_manipulation(code: Code) -> bool {
+    let of = code.cpuid_features();
+    of.iter()
+        .any(|f| matches!(f, CpuidFeature::BMI1 | CpuidFeature::BMI2))
+}
+
+/// A string instruction, not repeated.
+fn string(code: Code) -> Option<Instruction> {
+    use Code as C;
+    let (none, once) = (Register::None, RepPrefixKind::None);
+    match code {
+        C::Movsb_m8_m8 => Instruction::with_movsb(64, none, once),
+        C::Movsw_m16_m16 => Instruction::with_movsw(64, none, once),
+        C::Movsd_m32_m32 => Instruction::with_movsd(64, none, once),
+        C::Movsq_m64_m64 => Instruction::with_movsq(64, none, once),
+        C::Cmpsb_m8_m8 => Instruction::with_cmpsb(64, none, once),
+        C::Cmpsw_m16_m16 => Instruction::with_cmpsw(64, none, once),
+        C::Cmpsd_m32_m32 => Instruction::with_cmpsd(64, none, once),
+        C::Cmpsq_m64_m64 => Instruction::with_cmpsq(64, none, once),
+        C::Lodsb_AL_m8 => Instruction::with_lodsb(64, none, once),
+        C::Lodsw_AX_m16 => Instruction::with_lodsw(64, none, once),
+        C::Lodsd_EAX_m32 => Instruction::with_lodsd(64, none, once),
+        C::Lodsq_RAX_m64 => Instruction::with_lodsq(64, none, once),
+        C::Stosb_m8_AL => Instruction::with_stosb(64, once),
+        C::Stosw_m16_AX => Instruction::with_stosw(64, once),
+        C::Stosd_m32_EAX => Instruction::with_stosd(64, once),
+        C::Stosq_m64_RAX => Instruction::with_stosq(64, once),
+        C::Scasb_AL_m8 => Instruction::with_scasb(64, once),
+        C::Scasw_AX_m16 => Instruction::with_scasw(64, once),
+        C::Scasd_EAX_m32 => Instruction::with_scasd(64, once),
+        C::Scasq_RAX_m64 => Instruction::with_scasq(64, once),
+        _ => return None,
+    }
+    .ok()
+}
+
 enum Value {
     R(Register),
     M(MemoryOperand),
@@ -83,7 +142,7 @@ impl Shape {
         let info = code.op_code();
         let unfit = !info.mode64()
             || !info.is_instruction()
-            || info.encoding() != EncodingKind::Legacy
+            || !(info.encoding() == EncodingKind::Legacy || bit_manipulation(code))
             || info.is_input_output()
             || info.is_reserved_nop()
             || code.is_jcc_short_or_near()
@@ -104,20 +163,31 @@ impl Shape {
         {
             return Vec::new();
         }
-        let mut all = vec![Self {
+        let plain = Self {
             code,
             operands: Vec::new(),
-        }];
+            locked: false,
+            immediate: None,
+            address: PLAIN,
+        };
+        if instruction.is_string_instruction() {
+            return if string(code).is_some() {
+                vec![plain]
+            } else {
+                Vec::new()
+            };
+        }
+        let mut all = vec![plain];
         for i in 0..info.op_count() {
             let choices = match info.op_kind(i) {
                 K::r8_reg | K::r8_opcode => vec![Operand::General(1)],
                 K::r16_reg | K::r16_opcode | K::r16_rm | K::r16_reg_mem => {
                     vec![Operand::General(2)]
                 }
-                K::r32_reg | K::r32_opcode | K::r32_rm | K::r32_reg_mem => {
+                K::r32_reg | K::r32_opcode | K::r32_rm | K::r32_reg_mem | K::r32_vvvv => {
                     vec![Operand::General(4)]
                 }
-                K::r64_reg | K::r64_opcode | K::r64_rm | K::r64_reg_mem => {
+                K::r64_reg | K::r64_opcode | K::r64_rm | K::r64_reg_mem | K::r64_vvvv => {
                     vec![Operand::General(8)]
                 }
                 K::r8_or_mem => vec![Operand::General(1), Operand::Memory],
@@ -153,13 +223,62 @@ impl Shape {
                 })
                 .collect();
         }
+        let variants = all
+            .iter()
+            .flat_map(|s| s.variants(info.can_use_lock_prefix()));
+        let mut variants: Vec<Self> = variants.collect();
+        all.append(&mut variants);
+        all
+    }
+
+    /// The same with a LOCK prefix, special immediates, addresses of more parts.
+    fn variants(&self, lockable: bool) -> Vec<Self> {
+        let mut all = Vec::new();
+        let memory = self.operands.first() == Some(&Operand::Memory);
+        if lockable && memory && self.code.mnemonic() != Mnemonic::Xchg {
+            all.push(Self {
+                locked: true,
+                ..self.clone()
+            });
+        }
+        if self.operands.contains(&Operand::Immediate) {
+            for value in [0, 1] {
+                let mut shapes = all.clone();
+                shapes.push(self.clone());
+                shapes.retain(|s| s.immediate.is_none());
+                all.extend(shapes.into_iter().map(|s| Self {
+                    immediate: Some(value),
+                    ..s
+                }));
+            }
+        }
+        if self.code.mnemonic() == Mnemonic::Lea {
+            for base in [true, false] {
+                for scale in [0, 1, 2] {
+                    for displacement in [0, 8, 1000] {
+                        let address = Parts {
+                            base,
+                            scale,
+                            displacement,
+                        };
+                        all.push(Self {
+                            address,
+                            ..self.clone()
+                        });
+                    }
+                }
+            }
+        }
         all
     }
 
     /// The instruction with these operands; none where the encoding does not take them.
     pub(crate) fn with(&self, choice: &Choice) -> Option<Instruction> {
         use Value::{I, M, R};
-        let (base, displacement) = choice.memory;
+        if let Some(instruction) = string(self.code) {
+            return Some(instruction);
+        }
+        let memory = self.memory(choice);
         let mut values = Vec::new();
         for (i, operand) in self.operands.iter().enumerate() {
             let n = choice.registers[i];
@@ -167,15 +286,15 @@ impl Shape {
                 Operand::General(bytes) => R(general(n, bytes)),
                 Operand::Vector => R(Register::XMM0 + n as u32),
                 Operand::Fixed(register) => R(register),
-                Operand::Memory => M(MemoryOperand::with_base_displ(base, displacement)),
+                Operand::Memory => M(memory),
                 Operand::Immediate => I(match self.code.op_code().op_kind(i as u32) {
                     K::imm8_const_1 => 1,
-                    _ => choice.immediate,
+                    _ => self.immediate.unwrap_or(choice.immediate),
                 }),
             });
         }
         let code = self.code;
-        match *values.as_slice() {
+        let mut instruction = match *values.as_slice() {
             [] => Ok(Instruction::with(code)),
             [R(a)] => Instruction::with1(code, a),
             [M(a)] => Instruction::with1(code, a),
@@ -188,11 +307,44 @@ impl Shape {
             [R(a), R(b), R(c)] => Instruction::with3(code, a, b, c),
             [R(a), R(b), I(c)] => Instruction::with3(code, a, b, c),
             [R(a), M(b), I(c)] => Instruction::with3(code, a, b, c),
+            [R(a), R(b), M(c)] => Instruction::with3(code, a, b, c),
+            [R(a), M(b), R(c)] => Instruction::with3(code, a, b, c),
             [M(a), R(b), R(c)] => Instruction::with3(code, a, b, c),
             [M(a), R(b), I(c)] => Instruction::with3(code, a, b, c),
             _ => return None,
         }
-        .ok()
+        .ok()?;
+        instruction.set_has_lock_prefix(self.locked);
+        Some(instruction)
+    }
+
+    fn memory(&self, choice: &Choice) -> MemoryOperand {
+        let (base, displacement) = choice.memory;
+        if self.address == PLAIN {
+            return MemoryOperand::with_base_displ(base, displacement);
+        }
+        let Parts { scale, .. } = self.address;
+        let index = if scale == 0 {
+            Register::None
+        } else if self.address.base {
+            general(CONSTANT, 8)
+        } else {
+            base
+        };
+        let base = if self.address.base {
+            base
+        } else {
+            Register::None
+        };
+        MemoryOperand::new(
+            base,
+            index,
+            scale.max(1),
+            self.address.displacement,
+            1,
+            false,
+            Register::None,
+        )
     }
 
     /// A register operand whose number is `n` among the explicit registers: its place.

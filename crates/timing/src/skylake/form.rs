@@ -26,6 +26,8 @@ pub enum Place {
     Memory,
     /// The address that LEA computes.
     Address,
+    /// What memory holds (as an input).
+    Data,
 }
 
 /// Cycles from an input to an output.
@@ -129,6 +131,7 @@ fn place(text: &str) -> Result<Place, String> {
         Some(("r", n)) => Ok(Place::Register(number(n)?)),
         Some(("m", "")) => Ok(Place::Memory),
         Some(("a", "")) => Ok(Place::Address),
+        Some(("d", "")) => Ok(Place::Data),
         _ => Err(format!("not an operand: {text}")),
     }
 }

@@ -13,8 +13,8 @@ use super::resource::Resource;
 use super::trace::{Address, OPERANDS};
 use cpu::{Cpu, DecodeCache, Memory, NoBus, Perm, Step, Stop, step};
 use iced_x86::{
-    Encoder, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess, OpKind,
-    Register, RflagsBits,
+    Code, CpuidFeature, Encoder, FlowControl, Instruction, InstructionInfoFactory, MemoryOperand,
+    Mnemonic, OpAccess, OpKind, Register, RflagsBits,
 };
 
 /// Value of every register and of every quadword of the page (BHive's harness).
@@ -23,6 +23,10 @@ const FILL: u64 = 0x232_4000;
 pub(super) const STACK: u64 = FILL + 0x800;
 const FRAME: u64 = FILL + 0x7f0;
 const PAGE: u64 = 0x1000;
+/// CR4.OSFXSR and CR4.OSXMMEXCPT: programs may use XMM registers.
+const VECTORS: u64 = 1 << 9 | 1 << 10;
+/// MXCSR with every exception masked, denormals flushed and taken for zero (BHive's harness).
+const MXCSR: u32 = 0x1f80 | 1 << 15 | 1 << 6;
 /// Where code, the windows and the page are in the simulated memory; the page has a neighbour on
 /// each side for accesses across its ends.
 const CODE: u64 = 0x1_0000;
@@ -39,6 +43,11 @@ type Set = u128;
 const fn bit(resource: Resource) -> Set {
     1 << resource.0
 }
+
+/// XMM and MMX registers.
+const VECTOR_REGISTERS: Set = ((1 << 40) - 1) << 24;
+/// The x87 as a whole: its registers turn with its stack.
+const X87: Resource = Resource(64);
 
 /// What is done for one instruction of the block.
 #[derive(Debug)]
@@ -70,6 +79,8 @@ struct Operand {
     write: bool,
     /// It is rewritten to the window.
     window: bool,
+    /// The register whose bits beyond the operand's size are part of the address (BT).
+    bits: Option<Register>,
 }
 
 /// The block and its state.
@@ -131,12 +142,15 @@ impl Functional {
         cpu.regs = [FILL; 16];
         cpu.regs[4] = STACK;
         cpu.regs[5] = FRAME;
+        cpu.cr4 |= VECTORS;
+        cpu.mxcsr = MXCSR;
         Self {
             plans,
             cpu,
             memory,
             cache: DecodeCache::new(),
-            unknown: 0,
+            // The harness says nothing of them.
+            unknown: VECTOR_REGISTERS,
             unknown_bytes: vec![false; PAGE as usize],
             versions: [0; 128],
             version: 0,
@@ -188,14 +202,27 @@ impl Functional {
                     return None;
                 }
                 let mut value = self.cpu.regs[usize::from(r.0)];
-                if register.size() == 4 {
-                    value &= 0xffff_ffff;
+                match register.size() {
+                    4 => value &= 0xffff_ffff,
+                    // XLAT's index is AL.
+                    1 => value &= 0xff,
+                    _ => {}
                 }
                 address = address.wrapping_add(value.wrapping_mul(scale));
             } else if register != Register::None {
                 // Vector indices.
                 return None;
             }
+        }
+        if let Some(register) = operand.bits {
+            let r = Resource::of(register)?;
+            if self.unknown & bit(r) != 0 {
+                return None;
+            }
+            let value = self.cpu.regs[usize::from(r.0)];
+            let unused = 64 - 8 * register.size() as u32;
+            let bytes = (value << unused) as i64 >> (unused + 3);
+            address = address.wrapping_add(bytes as u64 & !(operand.size as u64 - 1));
         }
         Some(address)
     }
@@ -245,6 +272,11 @@ impl Functional {
                 copy(&mut self.memory, DATA + PAGE - 64 + k, DATA - 64 + k);
             }
         }
+        let number = windowed.and_then(|(o, _)| Some((o.size, Resource::of(o.bits?)?)));
+        if let Some((size, r)) = number {
+            // The rest of the number is in the window's place.
+            self.cpu.regs[usize::from(r.0)] &= 8 * size as u64 - 1;
+        }
         let folded = self.cpu.regs;
         self.cpu.rip = plan.at;
         let mut done = false;
@@ -270,6 +302,9 @@ impl Functional {
                 let moved = self.cpu.regs[r].wrapping_sub(folded[r]);
                 self.cpu.regs[r] = before[r].wrapping_add(moved);
             }
+        }
+        if let Some((_, r)) = number {
+            self.cpu.regs[usize::from(r.0)] = before[usize::from(r.0)];
         }
         if !done {
             self.cpu.regs = before;
@@ -379,10 +414,10 @@ fn plan(
             continue;
         };
         // AH and RAX are one here.
-        let resource = if (16..20).contains(&resource.0) {
-            Resource(resource.0 - 16)
-        } else {
-            resource
+        let resource = match resource.0 {
+            16..20 => Resource(resource.0 - 16),
+            64..80 => X87,
+            _ => resource,
         };
         let (mut read, write) = used(r.access());
         read |= write && resource.is_gpr() && r.register().size() < 4;
@@ -396,6 +431,10 @@ fn plan(
     };
     plan.reads |= flags(instruction.rflags_read());
     plan.writes |= flags(instruction.rflags_modified());
+    if x87(instruction) {
+        plan.reads |= bit(X87);
+        plan.writes |= bit(X87);
+    }
     if !lea {
         for m in uses.used_memory() {
             let (read, write) = used(m.access());
@@ -423,6 +462,7 @@ fn plan(
                 read: m.access() != OpAccess::Write,
                 write,
                 window: named || rip,
+                bits: bit_string(instruction),
             });
         }
     }
@@ -441,6 +481,15 @@ fn plan(
         }
     }
     let mut rewritten = *instruction;
+    if instruction.mnemonic() == Mnemonic::Xlatb {
+        // It has no other address than its own; what it does is a load.
+        rewritten = Instruction::with2(
+            Code::Mov_r8_rm8,
+            Register::AL,
+            MemoryOperand::with_displ(0, 4),
+        )
+        .expect("a load");
+    }
     if explicit && !lea {
         rewritten.set_memory_base(Register::None);
         rewritten.set_memory_index(Register::None);
@@ -461,11 +510,144 @@ fn plan(
     plan
 }
 
+/// The register by which BT and its kin walk through memory.
+fn bit_string(instruction: &Instruction) -> Option<Register> {
+    use Mnemonic as M;
+    let walks = matches!(instruction.mnemonic(), M::Bt | M::Bts | M::Btr | M::Btc)
+        && instruction.op0_kind() == OpKind::Memory
+        && instruction.op1_kind() == OpKind::Register;
+    walks.then(|| instruction.op1_register())
+}
+
+/// Does it belong to the x87?
+fn x87(instruction: &Instruction) -> bool {
+    use CpuidFeature as F;
+    let of = instruction.cpuid_features();
+    of.iter()
+        .any(|f| matches!(f, F::FPU | F::FPU287 | F::FPU387))
+}
+
 /// Both operands the same register, and the result is the same for all values.
 fn constant(instruction: &Instruction) -> bool {
+    use Mnemonic as M;
     instruction.op_count() == 2
         && instruction.op0_kind() == OpKind::Register
         && instruction.op1_kind() == OpKind::Register
         && instruction.op0_register() == instruction.op1_register()
-        && matches!(instruction.mnemonic(), Mnemonic::Xor | Mnemonic::Sub)
+        && matches!(
+            instruction.mnemonic(),
+            M::Xor
+                | M::Sub
+                | M::Pxor
+                | M::Xorps
+                | M::Xorpd
+                | M::Psubb
+                | M::Psubw
+                | M::Psubd
+                | M::Psubq
+                | M::Pcmpeqb
+                | M::Pcmpeqw
+                | M::Pcmpeqd
+                | M::Pcmpgtb
+                | M::Pcmpgtw
+                | M::Pcmpgtd
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iced_x86::{Decoder, DecoderOptions};
+
+    /// Whatever the core executes on its own is executed here too, and its results are known.
+    #[test]
+    fn nothing_that_the_core_executes_is_refused() {
+        let openings: [&[u8]; 9] = [
+            &[],
+            &[0x0f],
+            &[0x66, 0x0f],
+            &[0xf2, 0x0f],
+            &[0xf3, 0x0f],
+            &[0x48],
+            &[0x66, 0x48, 0x0f],
+            &[0xc4, 0xe2],
+            &[0x0f, 0x38],
+        ];
+        let mut executed = std::collections::BTreeSet::new();
+        for n in 0..openings.len() * 256 * 3 {
+            let (opening, rest) = (openings[n % openings.len()], n / openings.len());
+            // ModRM: register and register, [RBX], another row of the group.
+            let modrm = [0xcb, 0x0b, 0x33][rest / 256];
+            let mut bytes = opening.to_vec();
+            if opening == [0xc4, 0xe2] {
+                bytes.push(0x70);
+            }
+            bytes.extend([rest as u8, modrm, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+            let instruction = Decoder::with_ip(64, &bytes, 0, DecoderOptions::NONE).decode();
+            let memory = instruction.op0_kind() == OpKind::Memory
+                || instruction.op_kinds().any(|k| k == OpKind::Memory);
+            if instruction.is_invalid()
+                || instruction.flow_control() != FlowControl::Next
+                || instruction.is_privileged()
+                || outside(instruction.mnemonic())
+                || memory && instruction.memory_base() != Register::RBX
+            {
+                continue;
+            }
+            if alone(&bytes[..instruction.len()]) {
+                let mut functional = Functional::new(&[instruction]);
+                functional.unknown = 0;
+                let _addresses = functional.execute(0, 0);
+                let unknown = functional.unknown & functional.plans[0].writes;
+                assert_eq!(unknown, 0, "{instruction}");
+                executed.insert(instruction.code() as u32);
+            }
+        }
+        assert!(executed.len() > 500, "{}", executed.len());
+    }
+
+    #[test]
+    fn bit_strings_and_tables_are_where_their_registers_say() {
+        let address = |hex: &[u8]| {
+            let instruction = Decoder::with_ip(64, hex, 0, DecoderOptions::NONE).decode();
+            let mut functional = Functional::new(&[instruction]);
+            functional.cpu.regs[6] = (-9_i64) as u64;
+            functional.execute(0, 0)[0].linear
+        };
+        assert_eq!(
+            address(&[0x48, 0x0f, 0xab, 0x37]),
+            FILL - 8,
+            "bts [rdi], rsi"
+        );
+        assert_eq!(
+            address(&[0x66, 0x0f, 0xb3, 0x37]),
+            FILL - 2,
+            "btr [rdi], si"
+        );
+        assert_eq!(address(&[0xd7]), FILL + (FILL & 0xff), "xlat");
+    }
+
+    /// Does the core execute these bytes with the harness's registers, RBX and the pointers at the page?
+    fn alone(bytes: &[u8]) -> bool {
+        let mut memory = Memory::new(2 * CODE);
+        fill(&mut memory, CODE, bytes);
+        memory.protect(0, CODE, Perm::READ | Perm::WRITE);
+        memory.protect(CODE, CODE, Perm::READ | Perm::EXEC);
+        for at in (DATA..DATA + PAGE).step_by(8) {
+            fill(&mut memory, at, &FILL.to_le_bytes());
+        }
+        let mut cpu = Cpu::new();
+        cpu.regs = [FILL; 16];
+        for r in [3, 4, 5, 6, 7] {
+            cpu.regs[r] = DATA + 0x800;
+        }
+        cpu.cr4 |= VECTORS;
+        cpu.mxcsr = MXCSR;
+        cpu.rip = CODE;
+        let mut cache = DecodeCache::new();
+        matches!(
+            step(&mut cpu, &mut memory, &mut cache, &mut NoBus),
+            Step::Retired
+        )
+    }
 }

@@ -9,6 +9,11 @@ use iced_x86::{Instruction, Mnemonic, OpKind, Register};
 const LOAD: u8 = 1 << 2 | 1 << 3;
 const STORE_ADDRESS: u8 = LOAD | 1 << 7;
 const STORE_DATA: u8 = 1 << 4;
+/// Any arithmetic of general registers.
+const ANY: u8 = 0b110_0011;
+/// Cycles from contents of memory to contents of memory (through the store buffer and back) beyond
+/// what is computed in between: ADD takes four (uops.info).
+const THROUGH_STORE: u16 = 3;
 /// Cycles from the dispatch of a load to its data in a general register (uiCA).
 pub(super) const LOAD_CYCLES: u16 = 5;
 
@@ -28,9 +33,17 @@ fn ones_idiom(m: Mnemonic) -> bool {
     )
 }
 
+/// What a latency from an address leaves once the load has its data. To a vector register it was
+/// measured with the way back to an address, with one cycle taken off for that, which takes two
+/// (MOVQ).
+fn beyond_load(instruction: &Instruction, size: u16, output: Resource, cycles: u16) -> u16 {
+    let back = u16::from(output.is_vector());
+    cycles.saturating_sub(load_cycles(instruction, size) + back)
+}
+
 /// The longest latency to an output from a register or a LEA address; else what the memory
 /// latency leaves after the load.
-fn latency_to(form: &Form, output: Place) -> u16 {
+fn latency_to(form: &Form, output: Place, beyond: impl Fn(u16) -> u16) -> u16 {
     let to = || form.latencies.iter().filter(|l| l.output == output);
     if let Some(max) = to()
         .filter(|l| l.input != Place::Memory)
@@ -42,9 +55,7 @@ fn latency_to(form: &Form, output: Place) -> u16 {
     if let Some(all) = form.latency {
         return all.max(1);
     }
-    to().map(|l| l.cycles.saturating_sub(LOAD_CYCLES).max(1))
-        .max()
-        .unwrap_or(1)
+    to().map(|l| beyond(l.cycles).max(1)).max().unwrap_or(1)
 }
 
 fn latency_from(form: &Form, input: Option<u8>) -> Option<u16> {
@@ -104,11 +115,22 @@ pub(super) fn uops(
     };
     let stores = count(STORE_DATA);
     let addresses_anywhere = count(STORE_ADDRESS).min(stores);
-    let loads = count(LOAD).saturating_sub(stores - addresses_anywhere);
     let reading: Vec<u8> = numbers(&lowered.memory, |m| m.read);
+    // CMPXCHG16B has fewer such uops than loads and stores: one address serves both halves.
+    let loads = count(LOAD)
+        .saturating_sub(stores - addresses_anywhere)
+        .max(u16::from(!reading.is_empty()).min(count(LOAD)));
+    let addresses = stores.min(count(LOAD) + addresses_anywhere - loads);
     let writing: Vec<u8> = numbers(&lowered.memory, |m| m.write);
     let mut address = flow.address.clone();
     let string = instruction.is_string_instruction();
+    // RSI and RDI of a string instruction.
+    let pointers: Vec<Resource> = flow
+        .outputs
+        .iter()
+        .map(|o| o.0)
+        .filter(|r| string && matches!(r.0, 6 | 7))
+        .collect();
     if address.is_empty() && (string || instruction.mnemonic() == Mnemonic::Leave) {
         address = flow
             .inputs
@@ -123,17 +145,37 @@ pub(super) fn uops(
         && instruction.memory_displacement64() < 2048;
     let data = Resource::temporary(0);
     let stored = Resource::temporary(15);
-    let compute: Vec<u8> = ports
+    let mut compute: Vec<u8> = ports
         .iter()
         .filter(|p| !matches!(p.ports, LOAD | STORE_ADDRESS | STORE_DATA))
         .flat_map(|p| std::iter::repeat_n(p.ports, usize::from(p.count)))
         .collect();
+    let mut outputs = flow.outputs.clone();
+    let mut inputs = flow.inputs.clone();
+    for &pointer in &pointers {
+        // It moves on its own, whatever is loaded.
+        let Some(at) = compute.iter().position(|&p| p == ANY) else {
+            break;
+        };
+        compute.remove(at);
+        outputs.retain(|o| o.0 != pointer);
+        inputs.retain(|i| i.0 != pointer);
+        lowered.uops.push(Uop {
+            kind: Kind::Compute,
+            ports: ANY,
+            inputs: vec![pointer],
+            outputs: vec![(pointer, 1)],
+            divider: 0,
+            simple_address: false,
+            vector: false,
+        });
+    }
     for n in 0..loads {
         let operand = reading.get(usize::from(n)).copied();
         let size = operand.map_or(8, |o| lowered.memory[usize::from(o)].size);
         let cycles = load_cycles(instruction, size);
-        let outputs = if compute.is_empty() && stores == 0 {
-            flow.outputs.iter().map(|o| (o.0, cycles)).collect()
+        let made = if compute.is_empty() && stores == 0 {
+            outputs.iter().map(|o| (o.0, cycles)).collect()
         } else {
             vec![(data, cycles)]
         };
@@ -141,13 +183,12 @@ pub(super) fn uops(
             kind: operand.map_or(Kind::Compute, Kind::Load),
             ports: LOAD,
             inputs: address.clone(),
-            outputs: if n == 0 { outputs } else { Vec::new() },
+            outputs: if n == 0 { made } else { Vec::new() },
             divider: 0,
             simple_address: simple,
             vector: vector(instruction),
         });
     }
-    let mut inputs = flow.inputs.clone();
     if lea {
         inputs.extend(flow.address.iter().map(|&r| (r, None)));
     }
@@ -159,7 +200,7 @@ pub(super) fn uops(
         instruction,
         form,
         &inputs,
-        &flow.outputs,
+        &outputs,
         &compute,
         ((loads > 0).then_some(data), (stores > 0).then_some(stored)),
     );
@@ -172,19 +213,21 @@ pub(super) fn uops(
         } else {
             inputs.iter().map(|i| i.0).collect()
         };
-        lowered.uops.push(Uop {
-            kind: operand.map_or(Kind::Compute, Kind::StoreAddress),
-            ports: if n < addresses_anywhere && !indexed {
-                STORE_ADDRESS
-            } else {
-                LOAD
-            },
-            inputs: address.clone(),
-            outputs: Vec::new(),
-            divider: 0,
-            simple_address: false,
-            vector: false,
-        });
+        if n < addresses {
+            lowered.uops.push(Uop {
+                kind: operand.map_or(Kind::Compute, Kind::StoreAddress),
+                ports: if n < addresses_anywhere && !indexed {
+                    STORE_ADDRESS
+                } else {
+                    LOAD
+                },
+                inputs: address.clone(),
+                outputs: Vec::new(),
+                divider: 0,
+                simple_address: false,
+                vector: false,
+            });
+        }
         lowered.uops.push(Uop {
             kind: operand.map_or(Kind::Compute, Kind::StoreData),
             ports: STORE_DATA,
@@ -220,14 +263,16 @@ fn chain(
     }
     let general = !vector(instruction);
     let crosses = crosses(instruction);
-    let to = |n: Option<u8>| {
+    let size = lowered.memory.iter().map(|m| m.size).max().unwrap_or(8);
+    let to = |(resource, n): (Resource, Option<u8>)| {
         let output = Place::Register(n.unwrap_or(u8::MAX));
-        let mut direct = latency_to(form, output);
-        // Where no register says how long it takes, memory does (LZCNT from memory).
-        if general && form.divider == 0 {
+        let beyond = |cycles| beyond_load(instruction, size, resource, cycles);
+        let mut direct = latency_to(form, output, beyond);
+        // What is loaded may take longer than what the registers bring (LZCNT, CVTSD2SS).
+        if form.divider == 0 {
             let from_memory = |l: &&Latency| l.input == Place::Memory && l.output == output;
             let after = form.latencies.iter().filter(from_memory);
-            let after = after.map(|l| l.cycles.saturating_sub(LOAD_CYCLES)).max();
+            let after = after.map(|l| beyond(l.cycles)).max();
             direct = direct.max(after.unwrap_or(0));
         }
         // Between the register files a figure was measured there and back, with one cycle taken
@@ -237,7 +282,7 @@ fn chain(
         }
         direct.max(u16::from(form.ports.is_empty()))
     };
-    let total = outputs.iter().map(|o| to(o.1)).max().unwrap_or(1).max(1);
+    let total = outputs.iter().map(|&o| to(o)).max().unwrap_or(1).max(1);
     let stages = ports.len().min(usize::from(total)) as u16;
     let first = lowered.uops.len();
     // The last uop takes as long as the input needs that joins last; those before share the rest.
@@ -287,11 +332,14 @@ fn chain(
         let late = (0..stages).rev().find(|&j| begins(j) + need <= total);
         first + usize::from(late.unwrap_or(0))
     };
-    // An input that some output does not depend on (flags of a shift by CL) joins at the end.
+    // An input that is merged into itself only (flags of a shift by CL) joins at the end.
     let spares = |n: Option<u8>| {
         let input = n.map(Place::Register);
-        let mut from = form.latencies.iter().filter(|l| Some(l.input) == input);
-        stages > 1 && from.any(|l| l.cycles == 0)
+        let from = || form.latencies.iter().filter(|l| Some(l.input) == input);
+        let elsewhere = |l: &Latency| {
+            l.cycles > 0 && l.output != l.input && matches!(l.output, Place::Register(_))
+        };
+        stages > 1 && from().any(|l| l.cycles == 0) && !from().any(elsewhere)
     };
     for &(resource, n) in inputs {
         let need = latency_from(form, n).unwrap_or(total).min(total);
@@ -304,11 +352,17 @@ fn chain(
     }
     let mut joined = 0;
     if let Some(data) = data {
+        let beyond = |l: &Latency| {
+            let output = outputs
+                .iter()
+                .find(|o| o.1.map(Place::Register) == Some(l.output))?;
+            Some(beyond_load(instruction, size, output.0, l.cycles))
+        };
         let need = form
             .latencies
             .iter()
-            .filter(|l| l.input == Place::Memory && matches!(l.output, Place::Register(_)))
-            .map(|l| l.cycles.saturating_sub(LOAD_CYCLES))
+            .filter(|l| l.input == Place::Memory)
+            .filter_map(beyond)
             .max()
             .unwrap_or(total)
             .min(total);
@@ -317,7 +371,7 @@ fn chain(
         joined = (at - first) as u16;
     }
     for &(resource, n) in outputs {
-        let wanted = to(n).max(1);
+        let wanted = to((resource, n)).max(1);
         let j = (0..stages)
             .find(|&j| ends(j) >= wanted)
             .unwrap_or(stages - 1);
@@ -328,14 +382,11 @@ fn chain(
     }
     if let Some(stored) = stored {
         // What is stored leaves where the way through memory says; else the last uop of the chain.
-        let wide = lowered.memory.iter().all(|m| m.size >= 4);
-        let plain = if wide { 10 } else { 11 };
-        let through = |l: &&Latency| l.input == Place::Memory && l.output == Place::Memory;
+        let through = |l: &&Latency| l.input == Place::Data && l.output == Place::Memory;
         let through = form.latencies.iter().find(through);
         let early = through
             .filter(|_| data.is_some() && general)
-            .map(|l| begins(joined) + l.cycles.saturating_sub(plain) + 1)
-            .filter(|&end| end < total);
+            .map(|l| begins(joined) + l.cycles.saturating_sub(THROUGH_STORE).max(1));
         let (j, cycles) = match early {
             Some(end) => {
                 let j = (joined..stages).find(|&j| ends(j) >= end);
