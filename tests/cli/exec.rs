@@ -136,12 +136,12 @@ fn an_invalid_opcode_and_page_zero() {
 
 #[test]
 fn what_is_not_implemented_is_said_with_its_bytes() {
-    // rcpps xmm0, xmm0
-    let (status, report) = exec(&[0x0f, 0x53, 0xc0, 0xf4], &[]);
+    // fsin
+    let (status, report) = exec(&[0xd9, 0xfe, 0xf4], &[]);
     assert_eq!((status, &report["stop"]), (1, &"unimplemented".into()));
     let detail = report["detail"].as_str().unwrap();
     assert!(
-        detail.contains("0f 53 c0") && detail.contains("0x100000"),
+        detail.contains("d9 fe") && detail.contains("0x100000"),
         "{detail}"
     );
 }

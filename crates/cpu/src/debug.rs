@@ -86,7 +86,9 @@ impl Cpu {
             };
             let start = self.dr[n] & !(len - 1);
             let hit = mem.touched().iter().any(|a| {
-                let meets = a.addr < start + len && start < a.addr + u64::from(a.size);
+                // A breakpoint may stand at the very end of all addresses.
+                let meets = a.addr.wrapping_sub(start) < len
+                    || start.wrapping_sub(a.addr) < u64::from(a.size);
                 meets
                     && match kind {
                         Kind::Write => a.kind == AccessKind::Write,

@@ -19,7 +19,7 @@ pub struct Features(u32);
 impl Features {
     /// None.
     pub const NONE: Self = Self(0);
-    /// SSE with FXSAVE and FXRSTOR. Not: instructions with MMX registers, RCPPS and RSQRTPS.
+    /// SSE with FXSAVE and FXRSTOR. Not: instructions with MMX registers.
     pub const SSE: Self = Self(1);
     /// SSE2; needs [`Features::SSE`]. Not: instructions with MMX registers.
     pub const SSE2: Self = Self(1 << 1);

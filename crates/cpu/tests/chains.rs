@@ -290,3 +290,49 @@ fn what_is_more_than_computation_ends_a_run() {
         }
     }
 }
+
+#[test]
+fn a_string_store_over_code_is_noticed_in_a_chain() {
+    // It turns NOPs that are decoded already, and have run, into HLTs.
+    for moves in [false, true] {
+        let mut code = vec![0xf3, if moves { 0xa4 } else { 0xaa }];
+        code.extend([0x90; 6]);
+        code.push(0xf4);
+        let mut ends = Vec::new();
+        for most in [1, 1000] {
+            let mut side = Side::new(&code, &[0xf4; 64], false);
+            side.mem
+                .protect(CODE, 0x1000, Perm::READ | Perm::WRITE | Perm::EXEC);
+            side.cpu.set_rflags(2);
+            side.cpu.regs[0] = 0xf4;
+            side.cpu.regs[1] = 4;
+            side.cpu.regs[6] = DATA;
+            side.cpu.regs[7] = CODE + 3;
+            // Warm: the NOPs are decoded and run as they are.
+            side.cpu.rip = CODE + 2;
+            while side.cpu.rip != CODE + 8 {
+                run(
+                    &mut side.cpu,
+                    &mut side.mem,
+                    &mut side.cache,
+                    &mut NoBus,
+                    1,
+                    false,
+                );
+            }
+            side.cpu.rip = CODE;
+            let last = loop {
+                let cache = &mut side.cache;
+                let ran = run(&mut side.cpu, &mut side.mem, cache, &mut NoBus, most, false);
+                if let Some(step) = ran.last {
+                    break step;
+                }
+            };
+            assert_eq!(last, Step::Halted);
+            // One NOP is left, then the first HLT.
+            assert_eq!(side.cpu.rip, CODE + 4, "moves {moves}, {most} at a time");
+            ends.push((side.cpu.regs, side.cpu.totals));
+        }
+        assert_eq!(ends[0], ends[1]);
+    }
+}

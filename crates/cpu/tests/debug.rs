@@ -275,3 +275,13 @@ fn a_return_to_compatibility_mode_stops_by_name() {
         assert_eq!((m.cpu.regs, m.cpu.nmi_blocked), (before, true));
     }
 }
+
+#[test]
+fn a_breakpoint_at_the_end_of_all_addresses_meets_nothing() {
+    let both = enable(0, WRITE, 8) | enable(1, ACCESS, 4);
+    let mut m = machine([u64::MAX, DATA + 4], both, |a| {
+        a.mov(qword_ptr(rbx), rcx).unwrap();
+    });
+    assert_eq!(m.step(), Step::Retired);
+    debug_exception(&mut m, B1);
+}

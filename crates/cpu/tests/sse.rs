@@ -203,3 +203,22 @@ fn mmx_stops_by_name() {
         );
     }
 }
+
+#[test]
+fn approximations_ignore_mxcsr_and_raise_nothing() {
+    let mut m = machine(|a| {
+        a.rcpps(xmm0, xmm1).unwrap();
+        a.rsqrtss(xmm0, dword_ptr(DATA)).unwrap();
+        a.rsqrtps(xmm0, xmmword_ptr(DATA + 4)).unwrap();
+    });
+    // 2, a denormal number, -0.5, infinity; rounding up, DAZ and FTZ off, nothing masked.
+    m.cpu.xmm[1] = 0x7f80_0000_bf00_0000_0000_0001_4000_0000;
+    m.cpu.mxcsr = 2 << 13;
+    m.mem.write(DATA, &4.0_f32.to_le_bytes()).unwrap();
+    assert_eq!(raised(&mut m), None);
+    assert_eq!(m.cpu.xmm[0], 0x0000_0000_c000_0000_7f80_0000_3f00_0000);
+    assert_eq!(raised(&mut m), None);
+    assert_eq!(m.cpu.xmm[0], 0x0000_0000_c000_0000_7f80_0000_3f00_0000);
+    assert_eq!(m.cpu.mxcsr, 2 << 13);
+    assert_eq!(raised(&mut m), Some(13), "the packed form needs alignment");
+}

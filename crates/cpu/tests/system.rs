@@ -347,11 +347,11 @@ fn the_last_address_below_two_gigabytes_is_beyond_memory() {
 
 #[test]
 fn unimplemented_says_what() {
-    let mut m = Machine::new(&[0x0f, 0x53, 0xc1]);
+    let mut m = Machine::new(&[0xd9, 0xfe]);
     let Step::Stop(stop) = m.step() else { panic!() };
     assert_eq!(
         stop.to_string(),
-        "instruction not implemented at 0x10000: rcpps xmm0, xmm1 (bytes 0f 53 c1)"
+        "instruction not implemented at 0x10000: fsin (bytes d9 fe)"
     );
     assert_eq!(m.instructions(), [0, 0]);
     assert_eq!(m.cpu.rip, CODE);

@@ -145,7 +145,7 @@ fn whole(i: &Instruction) -> Option<Handler> {
 }
 
 fn reals(i: &Instruction) -> Option<Handler> {
-    use real::{Add, Cmp, Div, Max, Min, Mul, Sqrt, Sub, comis, packed, scalar};
+    use real::{Add, Cmp, Div, Max, Min, Mul, Rcp, Rsqrt, Sqrt, Sub, comis, packed, scalar};
     macro_rules! ps {
         ($t:ident) => {
             forms!(i, packed::<F32, $t, Mem>, packed::<F32, $t, Reg>)
@@ -172,6 +172,8 @@ fn reals(i: &Instruction) -> Option<Handler> {
         N::Mulps => ps!(Mul),
         N::Divps => ps!(Div),
         N::Sqrtps => ps!(Sqrt),
+        N::Rcpps => ps!(Rcp),
+        N::Rsqrtps => ps!(Rsqrt),
         N::Minps => ps!(Min),
         N::Maxps => ps!(Max),
         N::Cmpps => ps!(Cmp),
@@ -188,6 +190,8 @@ fn reals(i: &Instruction) -> Option<Handler> {
         N::Mulss => ss!(Mul),
         N::Divss => ss!(Div),
         N::Sqrtss => ss!(Sqrt),
+        N::Rcpss => ss!(Rcp),
+        N::Rsqrtss => ss!(Rsqrt),
         N::Minss => ss!(Min),
         N::Maxss => ss!(Max),
         N::Cmpss => ss!(Cmp),

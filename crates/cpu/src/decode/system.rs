@@ -5,7 +5,7 @@ use super::integer::wide;
 use super::operands::{Kind, kind, number, size};
 use crate::access::{D, Full, M, S};
 use crate::exec::sse::{control as fp, moves};
-use crate::exec::{branch, control, iret, misc, stack};
+use crate::exec::{branch, control, iret, misc, selector, stack};
 use crate::op::{Handler, Op, request};
 use iced_x86::{Code, Instruction, Mnemonic as N, OpKind, Register};
 
@@ -84,6 +84,26 @@ pub(super) fn select(i: &Instruction, op: &mut Op) -> Option<Handler> {
                 _ => Some(control::smsw::<M<Full>, u16>),
             };
         }
+        N::Lar => {
+            return match kind(i, 1, op) {
+                Kind::Reg => wide!(size(i, 0), selector::lar, S),
+                _ => wide!(size(i, 0), selector::lar, M<Full>),
+            };
+        }
+        N::Lsl => {
+            return match kind(i, 1, op) {
+                Kind::Reg => wide!(size(i, 0), selector::lsl, S),
+                _ => wide!(size(i, 0), selector::lsl, M<Full>),
+            };
+        }
+        N::Verr => match kind(i, 0, op) {
+            Kind::Reg => selector::verify::<D, false>,
+            _ => selector::verify::<M<Full>, false>,
+        },
+        N::Verw => match kind(i, 0, op) {
+            Kind::Reg => selector::verify::<D, true>,
+            _ => selector::verify::<M<Full>, true>,
+        },
         N::Rdfsbase => {
             return base32_64(
                 i,

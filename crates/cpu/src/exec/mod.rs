@@ -13,6 +13,7 @@ pub(crate) mod iret;
 pub(crate) mod misc;
 pub(crate) mod mov;
 pub(crate) mod muldiv;
+pub(crate) mod selector;
 pub(crate) mod shift;
 pub(crate) mod sse;
 pub(crate) mod stack;

@@ -6,12 +6,14 @@
 //! The x87's arithmetic is in [`extended`]. Here values are bit patterns in the low bits of a `u64`. Functions are generic over the [`Format`];
 //! what they need of MXCSR, and the flags they raise, is in an [`Env`].
 
+mod approximate;
 mod arith;
 mod compare;
 mod convert;
 pub(crate) mod extended;
 mod round;
 
+pub(crate) use approximate::{reciprocal, reciprocal_sqrt};
 pub(crate) use arith::{add, div, mul, sqrt, sub};
 pub(crate) use compare::{Relation, compare, maximum, minimum};
 pub(crate) use convert::{convert, from_int, to_int};

@@ -8,8 +8,8 @@ mod body;
 
 use proptest::prelude::*;
 
-/// Settings, flags, control, general and vector registers, MXCSR: what stands before the code.
-const HEAD: usize = 1 + 8 + 1 + 128 + 64 + 8;
+/// Settings, flags, control, general and vector registers, MXCSR, x87: what stands before the code.
+const HEAD: usize = 1 + 8 + 1 + 128 + 64 + 8 + 6 + 40;
 
 /// Bytes that begin something, so that more of the code means anything.
 fn piece() -> impl Strategy<Value = Vec<u8>> {

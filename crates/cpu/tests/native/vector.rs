@@ -7,7 +7,7 @@ use iced_x86::{
     CpuidFeature, Decoder, DecoderOptions, Instruction, Mnemonic as N, OpKind, Register,
 };
 
-/// What the core has of it: no MMX, no reciprocals.
+/// What the core has of it: no MMX. Approximations differ between processors.
 fn wanted(i: &Instruction) -> bool {
     let ours = |f: &CpuidFeature| matches!(f, CpuidFeature::SSE | CpuidFeature::SSE2);
     let mmx =

@@ -5,7 +5,7 @@ use abi::event_select::injector;
 use abi::totals::{HwEvent, Ring};
 use pmu::{Config, Vendor};
 
-use crate::bench::{Bench, EN, INT, TOP48, USR, amd};
+use crate::bench::{Bench, EN, INT, OS, TOP48, USR, amd};
 
 fn k7() -> Config {
     Config {
@@ -196,4 +196,77 @@ fn the_injector_code_is_the_same() {
     assert!(bench.occur(injector(3), 2, Ring::User).counted);
     bench.wr(0xc001_0200, 1 << 32 | injector(3) | USR | EN);
     assert!(!bench.occur(injector(3), 2, Ring::User).counted);
+}
+
+#[test]
+fn the_wrmsr_that_stops_a_counter_may_overflow_it() {
+    for version in [1, 2] {
+        let mut bench = Bench::new(amd(version));
+        bench.wr(0xc001_0200, 0xc0 | OS | EN | INT);
+        bench.wr(0xc001_0201, TOP48 - 1);
+        // The write of the counter is counted behind itself; the one that stops it overflows it.
+        bench.wr(0xc001_0200, 0);
+        assert_eq!((bench.rd(0xc001_0201), bench.pmis()), (0, 1));
+        if version == 2 {
+            assert_eq!(bench.rd(0xc000_0300), 1);
+        }
+    }
+}
+
+#[test]
+fn a_counter_is_written_in_full_under_both_numbers() {
+    for (config, numbers) in [
+        (k7(), &[0xc001_0004][..]),
+        (amd(1), &[0xc001_0004, 0xc001_0201]),
+    ] {
+        for &msr in numbers {
+            let mut bench = Bench::new(config);
+            bench.wr(msr, 0xffff_ff01_2345_6789);
+            assert_eq!(
+                bench.rd(msr),
+                0xff01_2345_6789,
+                "{msr:#x}: no sign extension"
+            );
+            bench.wr(msr, 0xffff_ffff);
+            assert_eq!(bench.rd(0xc001_0004), 0xffff_ffff);
+        }
+    }
+}
+
+#[test]
+fn status_set_freezes_and_requests_nothing() {
+    let mut bench = Bench::new(amd(2));
+    bench.wr(0xc001_0200, 0xc0 | USR | EN | INT);
+    bench.wr(0xc000_0303, 1 << 59 | 1);
+    bench.retire(Ring::User, 5);
+    assert_eq!((bench.rd(0xc001_0201), bench.pmis()), (0, 0));
+    bench.wr(0xc000_0302, 1 << 59);
+    bench.retire(Ring::User, 5);
+    assert_eq!((bench.rd(0xc001_0201), bench.rd(0xc000_0300)), (5, 1));
+}
+
+#[test]
+fn what_other_processors_have_is_absent() {
+    // IRPerf, APERF and MPERF, northbridge and L2 selects, and all of Intel's.
+    let mut bench = Bench::new(amd(2));
+    for msr in [
+        0xc000_00e9,
+        0xe7,
+        0xe8,
+        0xc001_0240,
+        0xc001_0230,
+        0xc1,
+        0x4c1,
+        0x186,
+        0x309,
+        0x38d,
+        0x38e,
+        0x38f,
+        0x390,
+        0x391,
+        0x392,
+        0x345,
+    ] {
+        bench.absent(msr);
+    }
 }

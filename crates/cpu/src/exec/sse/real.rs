@@ -33,6 +33,8 @@ real! {
     Mul: |env, a, b, _| float::mul::<F>(env, a, b);
     Div: |env, a, b, _| float::div::<F>(env, a, b);
     Sqrt: |env, _, b, _| float::sqrt::<F>(env, b);
+    Rcp: |_env, _, b, _| float::reciprocal(b);
+    Rsqrt: |_env, _, b, _| float::reciprocal_sqrt(b);
     Min: |env, a, b, _| float::minimum::<F>(env, a, b);
     Max: |env, a, b, _| float::maximum::<F>(env, a, b);
     Cmp: |env, a, b, imm| if holds::<F>(env, a, b, imm) { F::MASK } else { 0 };
