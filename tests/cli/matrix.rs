@@ -33,7 +33,7 @@ fn one_claim_as_text_and_json() {
     let text = &text.succeeds().out;
     assert!(text.contains("violated: count, monotony"), "{text}");
     assert!(
-        text.contains("7 cells: 3 held, 4 violated as expected, 0 known"),
+        text.contains("8 cells: 4 held, 4 violated as expected, 0 known"),
         "{text}"
     );
     let json = run(&["matrix", file, "--scheduler", "v12", "--format", "json"]);

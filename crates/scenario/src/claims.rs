@@ -66,7 +66,8 @@ pub const CLAIMS: &[Claim] = &[
         "P2",
         Class::Symptom,
         "Child counts must not be copied beside counts: exiting children add to them meanwhile.",
-        "Two CPUs.",
+        "Two CPUs. Both halves show: in init_dup_master while a sharer is opened, in exit_dup_master \
+         while the parent exits with its descriptor open.",
     ),
     claim(
         "P3",
@@ -93,7 +94,8 @@ pub const CLAIMS: &[Claim] = &[
         "P6",
         Class::Symptom,
         "A sync is not safe against an NMI that syncs the same event.",
-        "",
+        "v10's child counts (RD lines 5 and 7) are out of reach: of the two readers in an NMI, \
+         perf_event_read_local refuses inherited events, and a group with a sample that reads it has none.",
     ),
     claim(
         "P7",
@@ -171,7 +173,10 @@ pub const CLAIMS: &[Claim] = &[
         Class::Invariant,
         "Adding the new master cannot fail, as the identical old one was just removed.",
         "Before v11 nobody removes the old master; where all counters are taken, adding fails. \
-         Broken in v11 by mutants/p18-old-stays.",
+         Broken in v11 by mutants/p18-old-stays. The index that copy_hw_config has copied by then \
+         stays with the new master: its syncs read the counter of the freed one, and when it is \
+         scheduled out pmu->stop finds the counter running and switches it off through a \
+         config_base of 0.",
     ),
     claim(
         "P19",
@@ -209,13 +214,17 @@ pub const CLAIMS: &[Claim] = &[
         "exit_dup_master needs its barrier between restoring count and clearing dup_master.",
         "The store of count is local64_set, a volatile access that a compiler keeps before \
          WRITE_ONCE, and x86 keeps stores in order. The variant variants/p24-sunk-store has the two \
-         stores in the other order, as a compiler could leave plain ones.",
+         stores in the other order, as a compiler could leave plain ones. The reader is a probe in \
+         another NMI: with active sharers remove_dup has disabled the PMU by then, and a PMI would \
+         have to be more than 400 instructions late.",
     ),
     claim(
         "P25",
         Class::CannotOccur,
         "The order between CPUs that P21 demands is missing in v12.",
-        "x86 keeps stores in order and loads in order. Needs two CPUs for its variant.",
+        "x86 keeps stores in order and loads in order. The variant variants/p24-sunk-store shows on \
+         two CPUs what another order of exit_dup_master's stores does; that of init_dup_master's is \
+         P20's p20-init-dup-master-remote, where v11 has it.",
     ),
     claim(
         "P26",
@@ -247,14 +256,29 @@ pub const CLAIMS: &[Claim] = &[
         Class::Found,
         "Disabling a master stores OFF over ENABLED while its counter runs for the sharers.",
         "Until v12. The guard of P13 then takes the master for one that is not on the hardware, so \
-         that syncs of the sharers read nothing.",
+         that syncs of the sharers read nothing. In delta, whose remove_dup calls no pmu->del, what \
+         they missed is lost for good where that master is closed (sched/close-off).",
     ),
     claim(
         "N5",
         Class::Found,
         "An event that is OFF is taken for a master, and goes from OFF to ENABLED.",
-        "Until v11. A group sample reads what is above INACTIVE: it syncs that master with itself \
-         and makes it count.",
+        "Until v11 where a sharer is opened or enabled; in v11r still where the two shared before they \
+         were disabled, as only v12 ends a sharing then. A group sample reads what is above INACTIVE: \
+         it syncs that master with itself and makes it count.",
+    ),
+    claim(
+        "N6",
+        Class::Found,
+        "The user page of a sharer: its own hw has no counter, so that it shows what it was mapped with.",
+        "Until v11. v11r goes by the master, but nobody writes the page of a sharer when the master \
+         changes; v12 walks the list of sharers.",
+    ),
+    claim(
+        "N7",
+        Class::Found,
+        "perf_event_sync_stat exchanges count alone, which for a master is the accumulator.",
+        "In every version: clones with inherit_stat give each other wrong counts.",
     ),
 ];
 
