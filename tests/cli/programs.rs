@@ -21,13 +21,21 @@ fn compile(compiler: &str, flags: &[&str], name: &str) -> Option<Program> {
     let path = folder.path().join("program");
     let source: PathBuf = root().join("crates/linux/tests/programs").join(name);
     let mut command = Command::new(compiler);
-    command
-        .args(["-O2", "-w"])
-        .args(flags)
-        .arg("-o")
-        .arg(&path)
-        .arg(source)
-        .arg("-lm");
+    if compiler == "rustc" {
+        command.args([
+            "--edition",
+            "2024",
+            "-O",
+            "-C",
+            "target-feature=+crt-static",
+        ]);
+    } else {
+        command.args(["-O2", "-w"]);
+    }
+    command.args(flags).arg("-o").arg(&path).arg(source);
+    if compiler != "rustc" {
+        command.arg("-lm");
+    }
     match command.output() {
         Ok(output) if output.status.success() => Some(Program {
             path: text(&path),
@@ -134,6 +142,20 @@ fn programs_with_musl() {
         if let Some(program) = compile("musl-gcc", &["-static"], name) {
             same_as_natively(&program, &["one"]);
         }
+    }
+}
+
+#[test]
+fn programs_with_approximate_reciprocals() {
+    if let Some(program) = compile("gcc", &["-static", "-ffast-math"], "approximate.c") {
+        same_as_natively(&program, &[]);
+    }
+}
+
+#[test]
+fn programs_in_rust() {
+    if let Some(program) = compile("rustc", &[], "collections.rs") {
+        same_as_natively(&program, &[]);
     }
 }
 
