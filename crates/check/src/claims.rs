@@ -85,6 +85,12 @@ impl Claims {
         }
     }
 
+    /// Whether interrupted code of `cpu` has claimed anything that it has not added.
+    pub(crate) fn open(&self, cpu: usize) -> bool {
+        let base = &self.cpus[cpu][0];
+        !base.prev.is_empty() || !base.dup.is_empty()
+    }
+
     pub(crate) fn nmi_exit(&mut self, view: &View<'_>) {
         self.cpus[view.cpu][1] = Frame::default();
     }

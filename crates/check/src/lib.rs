@@ -19,10 +19,12 @@ mod oracles;
 mod ownership;
 mod progress;
 pub mod shadow;
+mod sight;
 pub mod state;
 mod user_page;
 mod violation;
 mod warn;
 
 pub use oracles::Oracles;
+pub use sight::Sight;
 pub use violation::{Moment, Oracle, Violation};

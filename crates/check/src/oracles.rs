@@ -62,6 +62,19 @@ impl Oracles {
         &self.violations
     }
 
+    /// Whether interrupted code of `cpu` holds back a part of a count right now. Which function an
+    /// NMI interrupts matters only then.
+    #[must_use]
+    pub fn holds_back(&self, cpu: usize) -> bool {
+        self.claims.open(cpu)
+    }
+
+    /// Whether the ideal of some event moves with what retires in the kernel of `cpu`.
+    #[must_use]
+    pub fn follow_kernel(&self, cpu: usize) -> bool {
+        self.shadow.follows_kernel(cpu)
+    }
+
     /// The run was stopped at a limit, not by its program: true if that is because an NMI handler
     /// does not end, which is then a violation.
     pub fn stopped_at_limit(&mut self, view: &View<'_>) -> bool {

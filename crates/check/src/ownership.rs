@@ -27,7 +27,7 @@ const COUNTERS_MAX: i32 = 64;
 
 /// Address of `cpu_hw_events[0].events` and the distance to that of the next CPU.
 #[derive(Debug, Clone, Copy)]
-struct Table {
+pub(crate) struct Table {
     events: u64,
     stride: u64,
 }
@@ -162,7 +162,12 @@ impl Ownership {
 }
 
 impl Table {
-    fn of(image: &Image) -> Option<Self> {
+    /// From the first CPU's table to behind the last one's.
+    pub(crate) fn range(self) -> (u64, u64) {
+        (self.events, self.events + self.stride * CPUS_MAX as u64)
+    }
+
+    pub(crate) fn of(image: &Image) -> Option<Self> {
         let perf = image.symbol("PERF")?.addr;
         let per_cpu = image.layout("Perf")?.field("cpu_hw_events")?.offset;
         let hw = image.layout("CpuHwEvents")?;

@@ -190,6 +190,13 @@ impl Shadow {
         Some(sum)
     }
 
+    /// Whether an ideal moves with what retires in the kernel of `cpu`.
+    pub(crate) fn follows_kernel(&self, cpu: usize) -> bool {
+        self.events
+            .values()
+            .any(|ideal| !ideal.exact && ideal.since.is_some_and(|(on, _)| on == cpu))
+    }
+
     /// Two events have exchanged their counts: so do the ideals.
     pub(crate) fn exchange(&mut self, view: &View<'_>, one: ObjectId, other: ObjectId) {
         let now = |id: &ObjectId| self.events.get(id).map(|ideal| ideal.now(view));

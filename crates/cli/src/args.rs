@@ -237,9 +237,12 @@ pub(crate) struct SweepArgs {
     /// Where a trace of each window goes.
     #[arg(long, value_name = "DIR", default_value = "target/pmusim")]
     pub(crate) write_traces: PathBuf,
+    /// One run for each boundary, even where the result is known.
+    #[arg(long)]
+    pub(crate) no_reduction: bool,
     /// NMIs a second, for the chance that a window is hit.
     #[arg(long, value_name = "RATE", value_parser = rate, default_value = "4000")]
-    pub(crate) nmis: f64,
+    pub(crate) nmi_rate: f64,
     /// Times a second that the step is done, for the time to the first hit.
     #[arg(long, value_name = "RATE", value_parser = rate, default_value = "1000")]
     pub(crate) operations: f64,

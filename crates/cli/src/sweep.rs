@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use explore::{Bad, Clock, KnownFindings, Rates, Sweep, SweepError, Window};
+use explore::{Bad, Clock, KnownFindings, Plan, Rates, Sweep, SweepError, Window};
 use report::{SweepContext, SweepReport, mismatches};
 use scenario::{Known, Scheduler};
 use serde::Serialize;
@@ -108,7 +108,10 @@ fn one(
     known: &[Known],
 ) -> Result<SweepReport, Failure> {
     let prepared = loaded.prepare(scheduler)?;
-    let plan = prepared.plan(context.jobs());
+    let plan = prepared.plan(context.jobs()).map(|plan| Plan {
+        reduce: !args.no_reduction,
+        ..plan
+    });
     let (Some(plan), Some(asked)) = (plan, &loaded.scenario.sweep) else {
         let name = &loaded.input.source.name;
         return Err(Failure::input(format!(
@@ -148,7 +151,7 @@ fn one(
         },
         rates: Rates {
             hertz: args.ghz * 1e9,
-            nmis: args.nmis,
+            nmis: args.nmi_rate,
             operations: args.operations,
         },
     };

@@ -12,6 +12,8 @@ pub(crate) struct Store {
     // Invariant: `bytes.len() == fast.len() * GRANULE`; neither ever changes its length.
     bytes: Vec<u8>,
     fast: Vec<u8>,
+    // Empty until it is needed, then as long as `fast`.
+    hidden: Vec<u8>,
 }
 
 impl Store {
@@ -20,6 +22,7 @@ impl Store {
         Self {
             bytes: vec![0; granules * GRANULE],
             fast: vec![0; granules],
+            hidden: Vec::new(),
         }
     }
 
@@ -33,6 +36,19 @@ impl Store {
 
     pub(crate) fn fast_mut(&mut self) -> &mut [u8] {
         &mut self.fast
+    }
+
+    /// Puts the fast bits aside for a table in which nothing is fast, or fetches them back.
+    pub(crate) fn exchange(&mut self) {
+        if self.hidden.is_empty() {
+            self.hidden = vec![0; self.fast.len()];
+        }
+        std::mem::swap(&mut self.fast, &mut self.hidden);
+    }
+
+    /// The table that [`Store::exchange`] put aside.
+    pub(crate) fn hidden_mut(&mut self) -> &mut [u8] {
+        &mut self.hidden
     }
 
     /// Index of an access that the granule's fast bits in `mask` allow and that stays in it.

@@ -89,6 +89,21 @@ impl Cpu {
             && *xmm == other.xmm
     }
 
+    /// Is all of the state that code sets for its surroundings that of `other`: rings, segments and
+    /// their bases, tables, control registers, interrupt and other system flags, blocking? General
+    /// and vector registers, rip and status flags are not part of it.
+    #[must_use]
+    pub fn same_system_state(&self, other: &Self) -> bool {
+        let mut same = self.clone();
+        same.regs = other.regs;
+        same.rip = other.rip;
+        same.flags = other.flags;
+        same.xmm = other.xmm;
+        same.fcw = other.fcw;
+        same.mxcsr = other.mxcsr;
+        same.same_state(other)
+    }
+
     /// Looks into descriptor tables and task state so far: reads that no watch records.
     #[must_use]
     pub const fn system_reads(&self) -> u64 {

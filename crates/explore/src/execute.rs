@@ -39,7 +39,7 @@ pub struct Execution {
 
 impl Execution {
     /// Whether anyone who came in between looked at the events: a reader inside an NMI handler, or
-    /// another CPU after a preemption. A run without that proves nothing.
+    /// another CPU after a preemption, or a tick. A run without that proves nothing.
     #[must_use]
     pub fn looked(&self) -> bool {
         self.sampled > 0 || self.touched.by_others
@@ -56,15 +56,16 @@ impl Observer for Outcomes {
     }
 }
 
-/// The fields that those touch who come in between: NMI handlers, and the other CPUs from a
-/// preemption on until the preempted CPU does something again.
+/// The fields that those touch who come in between: NMI handlers, the other CPUs from a preemption
+/// on until the preempted CPU does something again, and interrupt handlers after a tick.
 #[derive(Debug, Clone, Default)]
 pub struct Touched {
     /// Object and offset.
     pub fields: BTreeSet<(ObjectId, u64)>,
-    /// Another CPU did, after a preemption.
+    /// Another CPU did, after a preemption, or an interrupt handler, after a tick.
     pub by_others: bool,
     preempted: Option<usize>,
+    ticked: bool,
 }
 
 impl Observer for Touched {
@@ -72,6 +73,7 @@ impl Observer for Touched {
         if matches!(decision, Decision::Preempt { .. }) && outcome == Outcome::Delivered {
             self.preempted = Some(view.cpu);
         }
+        self.ticked |= decision == Decision::Tick;
     }
 
     fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
@@ -82,6 +84,10 @@ impl Observer for Touched {
                 self.by_others = true;
             }
             None => {}
+        }
+        if self.ticked && view.core.interrupt.is_some() {
+            self.fields.insert((access.object, access.offset));
+            self.by_others = true;
         }
         if view.core.nmi.is_some() {
             self.fields.insert((access.object, access.offset));

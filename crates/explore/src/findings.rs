@@ -2,8 +2,10 @@
 //! What a run with decisions shows that the run without them lacks.
 
 use check::Violation;
+use check::access_log::AccessLog;
 use check::cause::{self, Cause};
-use machine::{Ordinal, Outcome};
+use image::Image;
+use machine::{Objects, Ordinal, Outcome};
 
 use crate::execute::{Execution, Touched};
 
@@ -14,20 +16,38 @@ pub(crate) fn fresh<'a>(run: &'a [Violation], baseline: &Execution) -> Vec<&'a V
         .collect()
 }
 
+/// The run that a decision is added to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Base<'a> {
+    pub(crate) image: &'a Image,
+    pub(crate) log: &'a AccessLog,
+    pub(crate) objects: &'a Objects,
+}
+
+impl<'a> Base<'a> {
+    /// Of an execution.
+    pub(crate) fn of(run: &'a Execution) -> Self {
+        Self {
+            image: run.machine.image(),
+            log: &run.log,
+            objects: &run.objects,
+        }
+    }
+}
+
 /// The causes of `violations`, without repetition: each with the window around the decisive
 /// boundary `at` of `cpu`, which lies in `row`, among the fields that were touched there.
-pub(crate) fn causes(
-    violations: &[&Violation],
-    baseline: &Execution,
+pub(crate) fn causes<'v>(
+    violations: impl IntoIterator<Item = &'v Violation>,
+    base: Base<'_>,
     touched: &Touched,
     (cpu, at): (usize, Ordinal),
     row: &str,
 ) -> Vec<Cause> {
-    let image = baseline.machine.image();
-    let base = &baseline.log.cpu(cpu).base;
-    let (after, before) = cause::window(base, &touched.fields, &baseline.objects, image, at);
+    let log = &base.log.cpu(cpu).base;
+    let (after, before) = cause::window(log, &touched.fields, base.objects, base.image, at);
     let mut causes: Vec<Cause> = violations
-        .iter()
+        .into_iter()
         .map(|violation| Cause {
             oracle: violation.oracle,
             event: violation.event.to_string(),

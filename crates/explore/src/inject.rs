@@ -47,6 +47,7 @@ pub(crate) fn injection(
             (cpu, from, late)
         }
         Some(Source::Preempt(to)) => (cpu, at, Decision::Preempt { to }),
+        Some(Source::Tick) => (cpu, at, Decision::Tick),
         Some(Source::External) | None => (cpu, at, Decision::ExternalNmi),
     })
 }

@@ -28,6 +28,7 @@ impl<'a> KnownFindings<'a> {
             Source::Pmi(_) => Reach::Pmi,
             Source::Late(_) => Reach::Late,
             Source::External => Reach::External,
+            Source::Tick => Reach::Tick,
             Source::Preempt(_) => Reach::Preempt,
         };
         let mut this = Self::of_run(list, scheduler);

@@ -11,8 +11,10 @@ mod bisect;
 mod execute;
 mod findings;
 pub mod flat;
+mod footprint;
 mod inject;
 mod known;
+mod path;
 mod prepare;
 mod record;
 mod replay;
@@ -24,6 +26,7 @@ mod throughput;
 mod user_page;
 mod verdict;
 mod window;
+mod worker;
 
 pub use bisect::{Bisect, BisectError, Change, Hunks};
 pub use execute::{Execution, execute};

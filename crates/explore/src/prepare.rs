@@ -58,6 +58,7 @@ impl Prepared {
             step,
             source,
             jobs,
+            reduce: true,
         })
     }
 }
@@ -181,5 +182,6 @@ pub(crate) fn source(scenario: &Scenario, source: &NmiSource) -> Option<Source> 
         NmiSource::Late(_) => Source::Late(code()?),
         NmiSource::External(_) => Source::External,
         NmiSource::Preempt(cpu) => Source::Preempt(*cpu as usize),
+        NmiSource::Tick => Source::Tick,
     })
 }

@@ -12,7 +12,7 @@ use scenario::{Scenario, Scheduler};
 use trace::{Inline, Kind, Trace, Verdict};
 
 use crate::execute::{Execution, execute};
-use crate::findings::{causes, fresh};
+use crate::findings::{Base, causes, fresh};
 use crate::prepare::Prepared;
 use crate::setup::{RUN_LIMIT, Setup};
 
@@ -145,7 +145,7 @@ pub(crate) fn verdicts(
     let row = row_on_stack(&machine.view(cpu), machine.cores()[cpu].cpu.rip);
     let without = under(setup, earlier)?;
     let without = without.as_ref().unwrap_or(baseline);
-    let causes = causes(&fresh, without, &run.touched, (cpu, at), &row);
+    let causes = causes(fresh, Base::of(without), &run.touched, (cpu, at), &row);
     Ok(causes.iter().map(verdict).collect())
 }
 

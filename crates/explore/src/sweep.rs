@@ -5,21 +5,19 @@
 //! A first run goes without NMI; its violations are the baseline. Then, at each boundary of the
 //! step, the machine is snapshot, the NMI lands, the run goes on to the end, and the machine is
 //! rolled back. A boundary is bad if its run has a finding that the baseline lacks. Workers share
-//! the boundaries in contiguous parts; results merge in the order of boundaries.
+//! the boundaries in blocks; results merge in the order of boundaries.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use abi::totals::Ring;
-use check::cause::{Cause, row_on_stack};
-use check::{Oracles, Violation};
-use machine::{
-    Decision, End, Entry, Machine, Ordinal, Outcome, Schedule, SetupError, Snapshot, Until,
-};
+use check::cause::Cause;
+use check::{Sight, Violation};
+use machine::{End, Entry, Ordinal, Outcome, Schedule, SetupError, Until};
 
-use crate::execute::{Execution, Outcomes, Touched, execute};
-use crate::findings::{causes, fresh};
+use crate::execute::{Execution, execute};
+use crate::path::{Path, Step};
 use crate::setup::{RUN_LIMIT, Setup};
+use crate::worker::{Ground, Part, Worker};
 
 /// Where the NMI of a sweep comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +28,8 @@ pub enum Source {
     Late(u64),
     /// An NMI of another source.
     External,
+    /// The timer interrupt: taken at once, or when interrupts are on again.
+    Tick,
     /// No NMI: this CPU runs instead, until it waits or ends.
     Preempt(usize),
 }
@@ -45,6 +45,9 @@ pub struct Plan {
     pub source: Source,
     /// Worker threads; at least one is used.
     pub jobs: usize,
+    /// Leave out what is known: boundaries equivalent to the one before, and those where the
+    /// decision would do nothing. The findings are the same.
+    pub reduce: bool,
 }
 
 /// How far a sweep is; shared with whoever shows it.
@@ -146,54 +149,99 @@ pub fn sweep(setup: &Setup, plan: Plan, progress: &Progress) -> Result<Sweep, Sw
         .copied()
         .flatten()
         .ok_or(SweepError::NoKernel)?;
-    let total = last + 1 - first;
-    progress.total.store(total, Ordering::Relaxed);
-
-    let jobs = (plan.jobs.max(1) as u64).min(total);
-    let parts: Vec<(Ordinal, Ordinal)> = (0..jobs)
-        .map(|i| (first + total * i / jobs, first + total * (i + 1) / jobs))
+    let path = way(setup, plan, (first, last))?;
+    let wanted = |step: &Step| {
+        let inside = (first..=last).contains(&step.ordinal);
+        step.cpu == plan.cpu && inside
+    };
+    let begin = path.position(plan.cpu, first);
+    let total = path.steps[begin..]
+        .iter()
+        .filter(|step| wanted(step))
+        .count();
+    progress.total.store(total as u64, Ordering::Relaxed);
+    let ground = Ground {
+        setup,
+        baseline: &baseline,
+        known: &[],
+        log: &baseline.log,
+        objects: &baseline.objects,
+        path: &path,
+        source: plan.source,
+        reduce: plan.reduce,
+        progress,
+    };
+    let blocks: Vec<(usize, usize)> = (begin..path.steps.len())
+        .step_by(BLOCK)
+        .map(|from| (from, (from + BLOCK).min(path.steps.len())))
         .collect();
-    let results: Vec<Result<Part, SetupError>> = std::thread::scope(|scope| {
-        let workers: Vec<_> = parts
-            .into_iter()
-            .map(|part| {
-                let baseline = &baseline;
-                scope.spawn(move || Worker::new(setup, plan, baseline, progress)?.sweep(part))
-            })
+    let jobs = plan.jobs.clamp(1, blocks.len().max(1));
+    let work = |job: usize| -> Result<Vec<(usize, Part)>, SetupError> {
+        let mut machine = setup.machine()?;
+        let mut done = Vec::new();
+        let mut oracles = setup.oracles();
+        for block in (job..blocks.len()).step_by(jobs) {
+            let (from, to) = blocks[block];
+            let mut worker = Worker::new(ground, &mut machine, oracles, Schedule::empty());
+            worker.sweep(from..to, wanted);
+            let part;
+            (part, oracles) = worker.finish();
+            done.push((block, part));
+        }
+        Ok(done)
+    };
+    let results: Vec<Result<Vec<(usize, Part)>, SetupError>> = std::thread::scope(|scope| {
+        let work = &work;
+        let workers: Vec<_> = (0..jobs)
+            .map(|job| scope.spawn(move || work(job)))
             .collect();
         workers
             .into_iter()
             .map(|worker| worker.join().expect("a worker does not panic"))
             .collect()
     });
-
-    let mut sweep = Sweep {
+    let mut parts = BTreeMap::new();
+    for result in results {
+        parts.extend(result?);
+    }
+    let mut all = Part::default();
+    for part in parts.into_values() {
+        all.append(part);
+    }
+    Ok(Sweep {
         source: plan.source,
         cpu: plan.cpu,
         range: (first, last),
-        boundaries: 0,
-        outcomes: BTreeMap::new(),
-        sampled: 0,
-        quiet: BTreeSet::new(),
-        executions: 1,
+        boundaries: all.boundaries,
+        outcomes: all.outcomes,
+        sampled: all.sampled,
+        quiet: all.quiet.into_iter().collect(),
+        executions: all.executions + 1,
         baseline,
-        bad: Vec::new(),
-        failed: Vec::new(),
+        bad: all.bad,
+        failed: all.failed,
         interrupted: progress.stop.load(Ordering::Relaxed),
-    };
-    for part in results {
-        let part = part?;
-        sweep.boundaries += part.boundaries;
-        sweep.sampled += part.sampled;
-        sweep.quiet.extend(part.quiet);
-        sweep.executions += part.executions;
-        sweep.bad.extend(part.bad);
-        sweep.failed.extend(part.failed);
-        for (outcome, n) in part.outcomes {
-            *sweep.outcomes.entry(outcome).or_default() += n;
-        }
-    }
-    Ok(sweep)
+    })
+}
+
+/// Boundaries that one worker does in one go. Part of the result, because nothing is carried over
+/// from one block to the next: the number of workers is not.
+const BLOCK: usize = 512;
+
+/// The way of the run without decisions through the boundaries of a sweep, from as far before them
+/// as an injector may have overflowed.
+fn way(setup: &Setup, plan: Plan, (first, last): (Ordinal, Ordinal)) -> Result<Path, SetupError> {
+    let mut machine = setup.machine()?;
+    let from = first.saturating_sub(u64::from(setup.hardware.skid_max));
+    let mut schedule = Schedule::empty();
+    machine.run(&mut schedule, &mut (), Until::Boundary(plan.cpu, from));
+    let sight = Sight::new(&setup.image);
+    Ok(Path::record(
+        &mut machine,
+        &mut schedule,
+        &sight,
+        |machine| machine.cores()[plan.cpu].ordinal <= last,
+    ))
 }
 
 impl Sweep {
@@ -234,197 +282,5 @@ pub fn check_end(end: &End) -> Result<(), String> {
         End::Limit => Err(format!("no end within {RUN_LIMIT} boundaries")),
         End::Boundary => Err("the run stopped at a boundary".to_owned()),
         End::SystemCall => Err("the run stopped at a system call".to_owned()),
-    }
-}
-
-/// Boundaries after which a run with an NMI is looked at: is it the handler that goes on?
-const PATIENCE: u64 = 1_000_000;
-
-/// What one worker found.
-#[derive(Debug, Default)]
-struct Part {
-    boundaries: u64,
-    outcomes: BTreeMap<Outcome, u64>,
-    sampled: u64,
-    quiet: Vec<Ordinal>,
-    executions: u64,
-    bad: Vec<Bad>,
-    failed: Vec<(Ordinal, String)>,
-}
-
-/// A machine of its own, walked through a part of the boundaries.
-struct Worker<'a> {
-    setup: &'a Setup,
-    plan: Plan,
-    baseline: &'a Execution,
-    progress: &'a Progress,
-    machine: Machine,
-    oracles: Oracles,
-    part: Part,
-}
-
-/// A place to inject from: the machine and the oracles as they were there.
-struct Armed {
-    ordinal: Ordinal,
-    machine: Snapshot,
-    oracles: Oracles,
-}
-
-impl<'a> Worker<'a> {
-    fn new(
-        setup: &'a Setup,
-        plan: Plan,
-        baseline: &'a Execution,
-        progress: &'a Progress,
-    ) -> Result<Self, SetupError> {
-        Ok(Self {
-            setup,
-            plan,
-            baseline,
-            progress,
-            machine: setup.machine()?,
-            oracles: setup.oracles(),
-            part: Part::default(),
-        })
-    }
-
-    fn sweep(mut self, (from, to): (Ordinal, Ordinal)) -> Result<Part, SetupError> {
-        let skid = match self.plan.source {
-            Source::Late(_) => u64::from(self.setup.hardware.skid_max),
-            Source::Pmi(_) | Source::External | Source::Preempt(_) => 0,
-        };
-        // The last place that was armed may lie before the part.
-        let mut armed: Option<Armed> = None;
-        let start = from.saturating_sub(skid);
-        self.walk_to(start);
-        let mut rip_before = self.rip();
-        for at in start..to {
-            if self.progress.stop.load(Ordering::Relaxed) {
-                break;
-            }
-            let rip = self.rip();
-            let row = row_on_stack(&self.machine.view(self.plan.cpu), rip);
-            if self.is_armed() {
-                if let Some(old) = armed.take() {
-                    self.machine.release(old.machine);
-                }
-                armed = Some(Armed {
-                    ordinal: at,
-                    machine: self.machine.snapshot(),
-                    oracles: self.oracles.clone(),
-                });
-            }
-            if at >= from {
-                self.part.boundaries += 1;
-                match &armed {
-                    Some(armed) if at - armed.ordinal <= skid => {
-                        self.inject(armed, at, &row, (rip_before, rip));
-                    }
-                    _ => {
-                        self.count(Outcome::NotArmed);
-                        self.part.quiet.push(at);
-                    }
-                }
-                self.progress.done.fetch_add(1, Ordering::Relaxed);
-            }
-            rip_before = rip;
-            self.walk_to(at + 1);
-        }
-        Ok(self.part)
-    }
-
-    fn rip(&self) -> u64 {
-        self.machine.cores()[self.plan.cpu].cpu.rip
-    }
-
-    /// Goes on without NMI until `ordinal` is next.
-    fn walk_to(&mut self, ordinal: Ordinal) {
-        self.machine.run(
-            &mut Schedule::empty(),
-            &mut self.oracles,
-            Until::Boundary(self.plan.cpu, ordinal),
-        );
-    }
-
-    fn is_armed(&self) -> bool {
-        let core = &self.machine.cores()[self.plan.cpu];
-        let ring = if core.cpu.cpl() == 3 {
-            Ring::User
-        } else {
-            Ring::Kernel
-        };
-        match self.plan.source {
-            Source::Pmi(_) | Source::External | Source::Preempt(_) => true,
-            Source::Late(code) => core.pmu.counts(code, ring),
-        }
-    }
-
-    fn count(&mut self, outcome: Outcome) {
-        *self.part.outcomes.entry(outcome).or_default() += 1;
-    }
-
-    /// One execution: from the armed place to the end, with the NMI at `at`; then back.
-    fn inject(&mut self, armed: &Armed, at: Ordinal, row: &str, (rip_before, rip): (u64, u64)) {
-        let decision = match self.plan.source {
-            Source::Pmi(code) => Decision::Pmi { code },
-            Source::Late(code) => Decision::LatePmi {
-                code,
-                recognised_at: at,
-            },
-            Source::External => Decision::ExternalNmi,
-            Source::Preempt(to) => Decision::Preempt { to },
-        };
-        let cpu = self.plan.cpu;
-        self.machine.restore(&armed.machine);
-        let mut observer = (
-            armed.oracles.clone(),
-            (Touched::default(), Outcomes::default()),
-        );
-        let sampled_before = observer.0.sampled;
-        let mut schedule = Schedule::new(vec![(cpu, armed.ordinal, decision)]);
-        // A handler that does not end is noticed long before the limit of all runs.
-        let patience = Until::End { limit: PATIENCE };
-        let mut end = self.machine.run(&mut schedule, &mut observer, patience);
-        let mut hangs = false;
-        if matches!(end, End::Limit) {
-            hangs = crate::execute::hangs(&self.machine, &mut observer.0);
-            if !hangs {
-                let rest = Until::End { limit: RUN_LIMIT };
-                end = self.machine.run(&mut schedule, &mut observer, rest);
-            }
-        }
-        let (oracles, (touched, outcomes)) = observer;
-        self.part.executions += 1;
-        for (_, outcome) in outcomes.0 {
-            self.count(outcome);
-        }
-        // Someone else's look at the events is what an NMI's reader is.
-        let looked = match self.plan.source {
-            Source::Preempt(_) => touched.by_others,
-            _ => oracles.sampled > sampled_before,
-        };
-        if looked {
-            self.part.sampled += 1;
-        } else {
-            self.part.quiet.push(at);
-        }
-        if !hangs && let Err(words) = check_end(&end) {
-            self.part.failed.push((at, words));
-        }
-        let fresh = fresh(oracles.violations(), self.baseline);
-        if !fresh.is_empty() {
-            self.progress.bad.fetch_add(1, Ordering::Relaxed);
-            self.part.bad.push(Bad {
-                ordinal: at,
-                rip_before,
-                rip,
-                causes: causes(&fresh, self.baseline, &touched, (cpu, at), row),
-                violations: fresh.into_iter().cloned().collect(),
-                decision: (cpu, armed.ordinal, decision),
-            });
-        }
-        self.machine.restore(&armed.machine);
-        self.oracles = armed.oracles.clone();
-        self.walk_to(at);
     }
 }

@@ -144,6 +144,11 @@ impl Apic {
         }
     }
 
+    /// Whether this vector is requested and not yet taken.
+    pub(crate) fn requests(&self, vector: u8) -> bool {
+        self.requested[usize::from(vector >> 6)] & 1 << (vector & 63) != 0
+    }
+
     /// Requests an interrupt.
     pub(crate) fn request(&mut self, vector: u8) {
         self.requested[usize::from(vector >> 6)] |= 1 << (vector & 63);

@@ -96,6 +96,17 @@ impl Schedule {
         &self.entries
     }
 
+    /// This with one more decision, behind those of its boundary; what has been taken stays taken.
+    #[must_use]
+    pub fn with(&self, entry: Entry) -> Self {
+        let mut more = self.clone();
+        let (cpu, at, _) = entry;
+        let behind = |&(c, o, _): &Entry| (c, o) <= (cpu, at);
+        more.entries
+            .insert(more.entries.partition_point(behind), entry);
+        more
+    }
+
     /// What lies ahead of `cpu`.
     fn ahead(&self, cpu: usize) -> &[Entry] {
         let first = self.entries.partition_point(|&(c, ..)| c < cpu);

@@ -9,7 +9,7 @@ use crate::apic::{Apic, Pmi};
 use crate::bus::clock_ns;
 use crate::chooser::Ordinal;
 use crate::model::Model;
-use crate::observer::{NmiFrame, Outcome};
+use crate::observer::{InterruptFrame, NmiFrame, Outcome};
 
 /// A CPU. Copying it is a snapshot of everything but memory.
 #[derive(Debug, Clone)]
@@ -24,6 +24,8 @@ pub struct Core {
     pub ordinal: Ordinal,
     /// The NMI handler that is running, if one is.
     pub nmi: Option<NmiFrame>,
+    /// The interrupt handler that is running, if one is.
+    pub interrupt: Option<InterruptFrame>,
     /// Program step that is running; `None` during boot.
     pub step: Option<usize>,
     /// Exit status of the program, once it has ended.
@@ -53,6 +55,7 @@ impl Core {
             apic: Apic::new(id, masks_lvtpc),
             ordinal: 0,
             nmi: None,
+            interrupt: None,
             step: None,
             exited: None,
             model: None,
@@ -93,10 +96,20 @@ impl Core {
 
     /// Whether the CPU would do something if it had the turn: it is not halted, or something is
     /// there that wakes it.
-    pub(crate) fn runnable(&self) -> bool {
+    #[must_use]
+    pub fn runnable(&self) -> bool {
         !self.cpu.halted
             || (self.nmi_latched && cpu::can_take_nmi(&self.cpu))
             || (self.apic.deliverable().is_some() && cpu::can_take_interrupt(&self.cpu))
+    }
+
+    /// Whether an NMI or interrupt is latched, requested, or on its way.
+    #[must_use]
+    pub fn expects_event(&self) -> bool {
+        self.nmi_latched
+            || self.pmi_at.is_some()
+            || self.pmi_cycle.is_some()
+            || self.apic.deliverable().is_some()
     }
 
     /// Would this CPU go on as `other` does, wherever the two stand in their counts of boundaries?
@@ -108,6 +121,7 @@ impl Core {
             apic,
             ordinal: _,
             nmi,
+            interrupt,
             step,
             exited,
             model,
@@ -122,6 +136,7 @@ impl Core {
             && pmu.rests_as(&other.pmu)
             && *apic == other.apic
             && *nmi == other.nmi
+            && *interrupt == other.interrupt
             && *step == other.step
             && *exited == other.exited
             && *nmi_latched == other.nmi_latched

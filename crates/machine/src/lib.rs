@@ -30,7 +30,7 @@ pub use digest::Digest;
 pub use machine::{Hardware, Machine, SetupError, Snapshot, Timing};
 pub use model::Model;
 pub use objects::{Object, ObjectId, Objects};
-pub use observer::{GuestEvent, NmiFrame, ObjectAccess, Observer, Outcome, View};
+pub use observer::{GuestEvent, InterruptFrame, NmiFrame, ObjectAccess, Observer, Outcome, View};
 pub use program::{Action, Look, Program, StepMark};
 pub use step::{Until, access_word};
 pub use stop::{End, Failure, Reason};

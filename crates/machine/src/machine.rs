@@ -110,6 +110,8 @@ pub struct Machine {
     pub(crate) console: Vec<u8>,
     /// Fields of named objects are watched.
     pub(crate) watching: bool,
+    /// All memory is watched.
+    pub(crate) recording: bool,
     /// Guest calls exist (a guest of ours runs).
     pub(crate) guest_calls: bool,
     /// SYSCALL stops the run: a supervisor answers it.
@@ -295,6 +297,7 @@ impl Machine {
             sent: None,
             console: Vec::new(),
             watching: false,
+            recording: false,
             guest_calls: false,
             supervised: false,
         })
@@ -321,6 +324,20 @@ impl Machine {
     pub fn unwatch_objects(&mut self) {
         self.mem.unwatch_all();
         self.watching = false;
+    }
+
+    /// Has every access to memory told to the observer ([`crate::Observer::memory`]) from here on,
+    /// or no more. What is told beside that stays the same.
+    pub fn record_memory(&mut self, on: bool) {
+        self.recording = on;
+        self.mem.record_all(on);
+    }
+
+    /// Requests that have left the cores so far: MSRs, RDPMC, RDTSC, guest calls, ports. CPUID,
+    /// which always answers the same, is not among them.
+    #[must_use]
+    pub const fn requests(&self) -> u64 {
+        self.bus_requests
     }
 
     /// Asks for [`crate::Observer::code`] before each execution of the instruction at `rip`.

@@ -3,7 +3,7 @@
 //! none can change the machine.
 
 use abi::guest_call::Reader;
-use cpu::{AccessKind, Memory};
+use cpu::{Access, AccessKind, Memory};
 use image::Image;
 
 use crate::chooser::{Decision, Ordinal};
@@ -108,6 +108,15 @@ pub struct NmiFrame {
     pub rip: u64,
 }
 
+/// A maskable interrupt that has been delivered and has not returned yet: where it goes back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InterruptFrame {
+    /// Address of the instruction it came before.
+    pub rip: u64,
+    /// RSP there.
+    pub rsp: u64,
+}
+
 /// A call from the guest (abi `guest_call`) that observers hear of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GuestEvent {
@@ -189,6 +198,9 @@ pub trait Observer {
     fn nmi_exit(&mut self, _view: &View<'_>, _frame: NmiFrame) {}
     /// A field of a named object was accessed; fires after the instruction, in access order.
     fn access(&mut self, _view: &View<'_>, _access: &ObjectAccess) {}
+    /// Memory was accessed, whatever lies there; only while [`crate::Machine::record_memory`] is
+    /// on, after the instruction, in access order. Delivery of events is not told.
+    fn memory(&mut self, _view: &View<'_>, _access: &Access, _rip: u64) {}
     /// The core stands before an instruction with a code watch that an observer asked for.
     fn code(&mut self, _view: &View<'_>) {}
     /// A step of the program begins.
@@ -232,6 +244,10 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
         self.0.access(view, access);
         self.1.access(view, access);
+    }
+    fn memory(&mut self, view: &View<'_>, access: &Access, rip: u64) {
+        self.0.memory(view, access, rip);
+        self.1.memory(view, access, rip);
     }
     fn code(&mut self, view: &View<'_>) {
         self.0.code(view);

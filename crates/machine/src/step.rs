@@ -16,9 +16,14 @@ use crate::chooser::{Chooser, Decision, Ordinal};
 use crate::core::Core;
 use crate::machine::Machine;
 use crate::model::{LOOK, Model};
-use crate::observer::{GuestEvent, NmiFrame, ObjectAccess, Observer, Outcome, View};
+use crate::observer::{
+    GuestEvent, InterruptFrame, NmiFrame, ObjectAccess, Observer, Outcome, View,
+};
 use crate::program::Action;
 use crate::stop::{End, Failure, Reason};
+
+/// RSP's position in the register file.
+const RSP: usize = 4;
 
 /// How far to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +35,13 @@ pub enum Until {
     },
     /// Until this CPU has the turn and this boundary of it is next.
     Boundary(usize, Ordinal),
+    /// Until this CPU has the turn, but over no more than so many boundaries.
+    Turn {
+        /// The CPU.
+        cpu: usize,
+        /// Boundaries at most.
+        limit: u64,
+    },
     /// Until an NMI handler has returned, but over no more than so many boundaries.
     NmiExit {
         /// Boundaries at most.
@@ -47,7 +59,7 @@ impl Machine {
         until: Until,
     ) -> End {
         let last = match until {
-            Until::End { limit } | Until::NmiExit { limit } => {
+            Until::End { limit } | Until::NmiExit { limit } | Until::Turn { limit, .. } => {
                 self.boundaries().saturating_add(limit)
             }
             Until::Boundary(..) => Ordinal::MAX,
@@ -76,7 +88,8 @@ impl Machine {
                     ordinal
                 }
                 Until::Boundary(..) => Ordinal::MAX,
-                Until::End { .. } | Until::NmiExit { .. } => {
+                Until::Turn { cpu, .. } if cpu == index => return End::Boundary,
+                Until::End { .. } | Until::NmiExit { .. } | Until::Turn { .. } => {
                     match last.saturating_sub(self.boundaries()) {
                         0 => return End::Limit,
                         left => now.saturating_add(left),
@@ -141,7 +154,8 @@ impl Machine {
                 // The model runs behind: what it counts is looked at now and then.
                 stop_at = stop_at.min(now + LOOK);
             }
-            let attentive = self.watching || core.nmi.is_some();
+            let handles = core.nmi.is_some() || core.interrupt.is_some();
+            let attentive = self.watching || self.recording || handles;
             let ended = match (attentive, core.model.is_some()) {
                 (true, false) => self.advance::<true, false, O>(index, stop_at, observer),
                 (false, false) => self.advance::<false, false, O>(index, stop_at, observer),
@@ -334,8 +348,18 @@ impl Machine {
             }
             Decision::ExternalNmi => core.request_nmi(),
             Decision::Tick => {
-                core.apic.request(abi::layout::TIMER_VECTOR);
-                Outcome::Delivered
+                let vector = abi::layout::TIMER_VECTOR;
+                if core.apic.requests(vector) {
+                    return Outcome::Lost;
+                }
+                core.apic.request(vector);
+                let taken =
+                    core.apic.deliverable() == Some(vector) && cpu::can_take_interrupt(&core.cpu);
+                if taken {
+                    Outcome::Delivered
+                } else {
+                    Outcome::Pended
+                }
             }
             Decision::Preempt { to } => {
                 if to == index || !self.cores.get(to).is_some_and(Core::runnable) {
@@ -378,6 +402,10 @@ impl Machine {
             && cpu::can_take_interrupt(&core.cpu)
         {
             core.apic.accept(vector);
+            core.interrupt = Some(InterruptFrame {
+                rip: core.cpu.rip,
+                rsp: core.cpu.regs[RSP],
+            });
             cpu::deliver(&mut core.cpu, &mut self.mem, Event::Interrupt { vector })?;
             if let Some(model) = &mut core.model {
                 model.delivered();
@@ -407,6 +435,8 @@ impl Machine {
 
     fn notice_nmi_exit<O: Observer>(&mut self, index: usize, observer: &mut O) -> bool {
         let core = &mut self.cores[index];
+        let at = (core.cpu.rip, core.cpu.regs[RSP]);
+        core.interrupt.take_if(|frame| (frame.rip, frame.rsp) == at);
         if core.cpu.nmi_blocked {
             return false;
         }
@@ -446,7 +476,12 @@ impl Machine {
         let accesses = std::mem::take(self.mem.accesses());
         let view = self.view(index);
         for access in &accesses {
-            if let Some((object, offset)) = self.objects.at(access.addr) {
+            if self.recording {
+                observer.memory(&view, access, rip);
+            }
+            if self.watching
+                && let Some((object, offset)) = self.objects.at(access.addr)
+            {
                 let told = ObjectAccess {
                     cpu: index,
                     object,

@@ -10,6 +10,7 @@ use crate::counter::{self, Counter};
 use crate::counts::{AfterWrmsr, Counts};
 use crate::latch::Latch;
 use crate::overflow::status_bit;
+use crate::threshold::Rule;
 use crate::{amd, intel};
 
 /// Counters of both kinds: general-purpose ones first.
@@ -143,6 +144,16 @@ impl Pmu {
     #[must_use]
     pub fn rests_as(&self, other: &Self) -> bool {
         self.counting == 0 && self == other
+    }
+
+    /// Does anything that retires in `ring` move a counter, as the enables stand? Injected
+    /// occurrences do not retire.
+    #[must_use]
+    pub fn follows(&self, ring: Ring) -> bool {
+        slots(self.counting).any(|slot| {
+            let latch = &self.latches[slot];
+            latch.rings.contains(ring) && !matches!(latch.rule, Rule::Nothing | Rule::Injected(_))
+        })
     }
 
     /// What the bank was made from.

@@ -70,7 +70,8 @@ impl Code {
             }
             Self::NmiSource => {
                 "`pmi` and `late` name a sampling event of kind `inject`; `external` names an \
-                 event that a `probe` step has attached to the NMI; `preempt` names a CPU."
+                 event that a `probe` step has attached to the NMI; `preempt` names a CPU; \
+                 `tick` is an empty table."
             }
             Self::NotSwept => {
                 "A sweep runs over all boundaries inside the kernel during one step: a system \

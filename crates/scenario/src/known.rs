@@ -20,6 +20,8 @@ pub enum Reach {
     External,
     /// Another CPU that runs in between.
     Preempt,
+    /// A timer interrupt.
+    Tick,
 }
 
 /// A value of the row `read_guard`.
@@ -68,11 +70,12 @@ pub(crate) const KEYS: &[&str] = &[
     "reason",
     "source",
 ];
-pub(crate) const REACHES: [(&str, Reach); 4] = [
+pub(crate) const REACHES: [(&str, Reach); 5] = [
     ("pmi", Reach::Pmi),
     ("late", Reach::Late),
     ("external", Reach::External),
     ("preempt", Reach::Preempt),
+    ("tick", Reach::Tick),
 ];
 pub(crate) const GUARDS: [(&str, ReadGuard); 2] =
     [("v5.5", ReadGuard::V5_5), ("v5.9", ReadGuard::V5_9)];

@@ -11,13 +11,13 @@ use crate::{
     walk::{Cx, Span, Table, Value},
 };
 
-pub(crate) const INJECT: &[&str] = &["pmi", "late", "external", "preempt", "at"];
+pub(crate) const INJECT: &[&str] = &["pmi", "late", "external", "preempt", "tick", "at"];
 pub(crate) const EXACT: &[&str] = &["cpu", "ordinal", "rip"];
 pub(crate) const POINT: &[&str] = &[
     "exact", "code", "before", "after", "hit", "step", "row", "cpu",
 ];
 
-/// The one of `pmi`, `late`, `external` and `preempt` that a table has.
+/// The one of `pmi`, `late`, `external`, `preempt` and `tick` that a table has.
 pub(crate) fn nmi_source(table: &Table<'_>) -> Option<(NmiSource, Span)> {
     let cx = table.cx;
     let mut given = NmiSource::NAMES
@@ -29,7 +29,7 @@ pub(crate) fn nmi_source(table: &Table<'_>) -> Option<(NmiSource, Span)> {
             table.span.clone(),
             "what comes in between has exactly one source",
             "",
-            "give one of `pmi = ID`, `late = ID`, `external = ID` or `preempt = CPU`",
+            "give one of `pmi = ID`, `late = ID`, `external = ID`, `preempt = CPU` or `tick = {}`",
         );
         return None;
     };
@@ -37,6 +37,10 @@ pub(crate) fn nmi_source(table: &Table<'_>) -> Option<(NmiSource, Span)> {
         let cpu = cx.number(value, "`preempt`", (0, limits::CPUS as u64 - 1))?;
         let source = NmiSource::Preempt(u32::try_from(cpu).ok()?);
         return Some((source, value.span()));
+    }
+    if name == "tick" {
+        Table::new(cx, value, "`tick`", &[])?;
+        return Some((NmiSource::Tick, value.span()));
     }
     let event = cx.string(value, &format!("`{name}`"))?;
     let span = event.span();

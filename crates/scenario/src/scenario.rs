@@ -36,11 +36,13 @@ pub enum NmiSource {
     External(String),
     /// No NMI: this CPU runs instead, until it waits or ends.
     Preempt(u32),
+    /// No NMI: the timer interrupt.
+    Tick,
 }
 
 impl NmiSource {
     /// The keys in files.
-    pub const NAMES: [&'static str; 4] = ["pmi", "late", "external", "preempt"];
+    pub const NAMES: [&'static str; 5] = ["pmi", "late", "external", "preempt", "tick"];
 
     /// The key of this source.
     #[must_use]
@@ -50,15 +52,16 @@ impl NmiSource {
             Self::Late(_) => "late",
             Self::External(_) => "external",
             Self::Preempt(_) => "preempt",
+            Self::Tick => "tick",
         }
     }
 
-    /// The event it is about; a preemption is about none.
+    /// The event it is about; a preemption and a tick are about none.
     #[must_use]
     pub fn event(&self) -> Option<&str> {
         match self {
             Self::Pmi(event) | Self::Late(event) | Self::External(event) => Some(event),
-            Self::Preempt(_) => None,
+            Self::Preempt(_) | Self::Tick => None,
         }
     }
 }
@@ -70,6 +73,7 @@ impl fmt::Display for NmiSource {
                 write!(f, "{} {event}", self.name())
             }
             Self::Preempt(cpu) => write!(f, "{} {cpu}", self.name()),
+            Self::Tick => f.write_str("tick"),
         }
     }
 }

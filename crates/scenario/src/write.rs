@@ -178,6 +178,7 @@ fn source(source: &NmiSource) -> String {
             format!("{} = {}", source.name(), quoted(id))
         }
         NmiSource::Preempt(cpu) => format!("preempt = {cpu}"),
+        NmiSource::Tick => "tick = {}".to_owned(),
     }
 }
 

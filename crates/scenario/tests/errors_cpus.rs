@@ -124,7 +124,7 @@ at = { before = "read A.count" }
             13 | [[inject]]
                | ^^^^^^^^^^
                |
-               = help: give one of `pmi = ID`, `late = ID`, `external = ID` or `preempt = CPU`
+               = help: give one of `pmi = ID`, `late = ID`, `external = ID`, `preempt = CPU` or `tick = {}`
         "#]],
     );
 }

@@ -1165,7 +1165,7 @@ source = { pmi = "L", late = "L" }
             18 | source = { pmi = "L", late = "L" }
                |          ^^^^^^^^^^^^^^^^^^^^^^^^^
                |
-               = help: give one of `pmi = ID`, `late = ID`, `external = ID` or `preempt = CPU`
+               = help: give one of `pmi = ID`, `late = ID`, `external = ID`, `preempt = CPU` or `tick = {}`
         "#]],
     );
 }
@@ -1300,7 +1300,7 @@ at = { before = "write A.count", row = "init_dup_mastr", cpu = 3 }
             22 | [[inject]]
                | ^^^^^^^^^^
                |
-               = help: give one of `pmi = ID`, `late = ID`, `external = ID` or `preempt = CPU`
+               = help: give one of `pmi = ID`, `late = ID`, `external = ID`, `preempt = CPU` or `tick = {}`
 
             error[E0110]: `y` is not an offset
               --> a.toml:23:15

@@ -89,7 +89,7 @@ impl Memory {
         let first = addr as usize / GRANULE;
         let last = (addr as usize + usize::from(size) - 1) / GRANULE;
         let info = self.info[first] | self.info[last];
-        if info & (WATCHED | BROKEN) != 0 {
+        if info & (WATCHED | BROKEN) != 0 || self.recording {
             let mask = if size >= 8 {
                 u64::MAX
             } else {
@@ -102,7 +102,7 @@ impl Memory {
                 old,
                 new: new & mask,
             };
-            if info & WATCHED != 0 {
+            if info & WATCHED != 0 || self.recording {
                 self.accesses.push(access);
             }
             if info & BROKEN != 0 {

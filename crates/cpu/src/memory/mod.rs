@@ -147,6 +147,8 @@ pub struct Memory {
     pub(crate) version: u64,
     watched: Vec<u32>,
     accesses: Vec<Access>,
+    /// Every guest access is recorded: nothing is fast, and the fast bits are put aside.
+    recording: bool,
     breaks: debug::Breaks,
 }
 
@@ -180,6 +182,7 @@ impl Memory {
             version: 1,
             watched: Vec::new(),
             accesses: Vec::new(),
+            recording: false,
             breaks: debug::Breaks::default(),
         }
     }
@@ -326,6 +329,15 @@ impl Memory {
         }
     }
 
+    /// From here on every guest access is recorded, or again only those to watched ranges. Costs
+    /// nothing but what the slow path costs each access.
+    pub fn record_all(&mut self, on: bool) {
+        if on != self.recording {
+            self.recording = on;
+            self.store.exchange();
+        }
+    }
+
     /// Are guest accesses to `addr` recorded?
     #[must_use]
     pub fn is_watched(&self, addr: u64) -> bool {
@@ -353,7 +365,12 @@ impl Memory {
                 fast |= fast << 2;
             }
         }
-        self.store.fast_mut()[granule] = fast;
+        let table = if self.recording {
+            self.store.hidden_mut()
+        } else {
+            self.store.fast_mut()
+        };
+        table[granule] = fast;
     }
 
     /// A decode cache holds an instruction made of these bytes.

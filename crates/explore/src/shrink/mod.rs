@@ -303,6 +303,6 @@ fn source(scenario: &Scenario, decision: &trace::Decision) -> Result<NmiSource, 
             NmiSource::External(probed.ok_or_else(words)?)
         }
         Kind::Preempt(to) => NmiSource::Preempt(u32::try_from(*to).unwrap_or(u32::MAX)),
-        Kind::Tick => return Err(ShrinkError::Decision("a timer interrupt".to_owned())),
+        Kind::Tick => NmiSource::Tick,
     })
 }

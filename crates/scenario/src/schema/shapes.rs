@@ -130,7 +130,8 @@ shapes! {
         nmis: Option<u32>,
     }
 
-    /// A fixed NMI or preemption; exactly one of `pmi`, `late`, `external` and `preempt`.
+    /// A fixed NMI or preemption; exactly one of `pmi`, `late`, `external`, `preempt` and
+    /// `tick`.
     struct InjectShape {
         /// Overflow of this injector at the boundary.
         pmi: Option<String>,
@@ -141,6 +142,8 @@ shapes! {
         /// No NMI: this CPU runs instead, until it waits or ends.
         #[schemars(range(max = 3))]
         preempt: Option<u32>,
+        /// No NMI: the timer interrupt. Always `{}`.
+        tick: Option<NoArgument>,
         /// The boundary.
         at: PointShape,
     }
@@ -524,6 +527,8 @@ words! {
         External = "external",
         /// Another CPU that runs in between.
         Preempt = "preempt",
+        /// A timer interrupt.
+        Tick = "tick",
     }
 }
 
@@ -539,6 +544,8 @@ pub(super) enum SourceShape {
     External(#[expect(dead_code, reason = "only the shape is used")] String),
     /// No NMI: this CPU runs instead, until it waits or ends.
     Preempt(#[expect(dead_code, reason = "only the shape is used")] u32),
+    /// No NMI: the timer interrupt. Always `{}`.
+    Tick(NoArgument),
 }
 
 /// A step of another CPU, by its label.

@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! One worker of a sweep: a machine walked along a recorded path, an execution with one more
+//! decision at each boundary, and back.
+//!
+//! With reduction, a boundary that is equivalent to the one before it ([`crate::footprint`]) takes
+//! that one's findings and runs nothing; neither does one where the decision would do nothing. The
+//! executions that remain record what comes in between.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::atomic::Ordering;
+
+use abi::totals::Ring;
+use check::access_log::AccessLog;
+use check::cause::row_on_stack;
+use check::{Oracle, Oracles, Violation};
+use machine::{
+    Decision, End, Entry, Machine, NmiFrame, Objects, Ordinal, Outcome, Schedule, Snapshot, Until,
+};
+
+use crate::execute::{Execution, Outcomes, Touched, hangs};
+use crate::findings::{Base, causes, fresh};
+use crate::footprint::Footprint;
+use crate::path::{Path, Step, follows_kernel};
+use crate::setup::{RUN_LIMIT, Setup};
+use crate::sweep::{Bad, Progress, Source, check_end};
+
+/// Boundaries after which a run with an NMI is looked at: is it the handler that goes on?
+const PATIENCE: u64 = 1_000_000;
+
+/// What all workers of a sweep share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ground<'a> {
+    pub(crate) setup: &'a Setup,
+    /// The run without any decision.
+    pub(crate) baseline: &'a Execution,
+    /// Findings of the run that this sweep starts from, beside those of the baseline.
+    pub(crate) known: &'a [Violation],
+    /// Accesses and objects of that run.
+    pub(crate) log: &'a AccessLog,
+    pub(crate) objects: &'a Objects,
+    /// Its way through the boundaries that are swept.
+    pub(crate) path: &'a Path,
+    pub(crate) source: Source,
+    pub(crate) reduce: bool,
+    pub(crate) progress: &'a Progress,
+}
+
+/// What one worker found.
+#[derive(Debug, Default)]
+pub(crate) struct Part {
+    pub(crate) boundaries: u64,
+    pub(crate) outcomes: BTreeMap<Outcome, u64>,
+    pub(crate) sampled: u64,
+    pub(crate) quiet: Vec<Ordinal>,
+    pub(crate) executions: u64,
+    pub(crate) bad: Vec<Bad>,
+    pub(crate) failed: Vec<(Ordinal, String)>,
+}
+
+impl Part {
+    /// `other` comes behind this.
+    pub(crate) fn append(&mut self, other: Self) {
+        self.boundaries += other.boundaries;
+        self.sampled += other.sampled;
+        self.quiet.extend(other.quiet);
+        self.executions += other.executions;
+        self.bad.extend(other.bad);
+        self.failed.extend(other.failed);
+        for (outcome, n) in other.outcomes {
+            *self.outcomes.entry(outcome).or_default() += n;
+        }
+    }
+}
+
+/// What an execution showed.
+#[derive(Debug, Clone, Default)]
+struct Judged {
+    outcomes: Vec<Outcome>,
+    looked: bool,
+    failed: Option<String>,
+    fresh: Vec<Violation>,
+    touched: Touched,
+}
+
+/// An execution that the following boundaries may be equivalent to.
+#[derive(Debug)]
+struct Class {
+    judged: Judged,
+    footprint: Footprint,
+    /// Boundaries from delivery to the end of what came in between, if it came at once.
+    span: Option<(Ordinal, Ordinal)>,
+    /// Where the decision was made, and the boundary that it was about.
+    armed: Ordinal,
+    at: Ordinal,
+    /// Nothing may change in the chain of return addresses.
+    strict: bool,
+    /// Position of the last boundary that belongs to it.
+    last: usize,
+}
+
+/// A place to decide from: everything as it was there.
+struct Armed {
+    ordinal: Ordinal,
+    machine: Snapshot,
+    oracles: Oracles,
+    schedule: Schedule,
+}
+
+/// A machine of its own, walked along the path.
+pub(crate) struct Worker<'a, 'm> {
+    ground: Ground<'a>,
+    machine: &'m mut Machine,
+    oracles: Oracles,
+    schedule: Schedule,
+    armed: Option<Armed>,
+    /// An answer came from a device since `armed`.
+    asked: bool,
+    class: Option<Class>,
+    part: Part,
+}
+
+/// What came in between, and over which boundaries, if it came at once.
+type Between = (Footprint, Option<(Ordinal, Ordinal)>);
+
+type Watchers = (Oracles, (Touched, Outcomes));
+
+impl<'a, 'm> Worker<'a, 'm> {
+    /// With a machine that stands on the path or before it, and what belongs to it there.
+    pub(crate) fn new(
+        ground: Ground<'a>,
+        machine: &'m mut Machine,
+        oracles: Oracles,
+        schedule: Schedule,
+    ) -> Self {
+        Self {
+            ground,
+            machine,
+            oracles,
+            schedule,
+            armed: None,
+            asked: false,
+            class: None,
+            part: Part::default(),
+        }
+    }
+
+    /// What was found, and the oracles as they are where the machine stands.
+    pub(crate) fn finish(mut self) -> (Part, Oracles) {
+        self.disarm();
+        (self.part, self.oracles)
+    }
+
+    /// Judges the boundaries of a range of positions that `wanted` names. Nothing of what came
+    /// before is carried over, so that the result does not depend on who did that.
+    pub(crate) fn sweep(&mut self, range: Range<usize>, wanted: impl Fn(&Step) -> bool) {
+        let path = self.ground.path;
+        self.class = None;
+        self.disarm();
+        // The last place that was armed may lie before the range.
+        let skid = match self.ground.source {
+            Source::Late(_) => u64::from(self.ground.setup.hardware.skid_max),
+            _ => 0,
+        };
+        let start = path.steps.get(range.start).map_or(range.start, |first| {
+            let near = |step: &&Step| step.cpu == first.cpu && step.ordinal + skid >= first.ordinal;
+            let before = path.steps[..range.start].iter().rev();
+            range.start - before.take_while(near).count()
+        });
+        for index in start..range.end {
+            if self.ground.progress.stop.load(Ordering::Relaxed) {
+                break;
+            }
+            let step = path.steps[index];
+            let wanted = index >= range.start && wanted(&step);
+            if skid > 0 || wanted {
+                self.walk_to(&step);
+            }
+            if skid > 0 && self.counts(step.cpu) {
+                self.arm(&step);
+            }
+            if wanted {
+                self.boundary(index, skid);
+                self.ground.progress.done.fetch_add(1, Ordering::Relaxed);
+            }
+            self.asked |= step.asks;
+        }
+    }
+
+    /// Goes on by the path until this boundary is next.
+    fn walk_to(&mut self, step: &Step) {
+        self.machine.run(
+            &mut self.schedule,
+            &mut self.oracles,
+            Until::Boundary(step.cpu, step.ordinal),
+        );
+    }
+
+    fn arm(&mut self, step: &Step) {
+        self.disarm();
+        self.asked = false;
+        self.armed = Some(Armed {
+            ordinal: step.ordinal,
+            machine: self.machine.snapshot(),
+            oracles: self.oracles.clone(),
+            schedule: self.schedule.clone(),
+        });
+    }
+
+    fn disarm(&mut self) {
+        if let Some(old) = self.armed.take() {
+            self.machine.release(old.machine);
+        }
+    }
+
+    /// Whether the source's injector counts here.
+    fn counts(&self, cpu: usize) -> bool {
+        let core = &self.machine.cores()[cpu];
+        let ring = if core.cpu.cpl() == 3 {
+            Ring::User
+        } else {
+            Ring::Kernel
+        };
+        match self.ground.source {
+            Source::Pmi(code) | Source::Late(code) => core.pmu.counts(code, ring),
+            Source::External | Source::Tick | Source::Preempt(_) => true,
+        }
+    }
+
+    /// The decision would do nothing at all.
+    fn idle(&self, cpu: usize) -> bool {
+        match self.ground.source {
+            Source::Preempt(to) => {
+                let there = self.machine.cores().get(to);
+                to == cpu || !there.is_some_and(machine::Core::runnable)
+            }
+            _ => !self.counts(cpu),
+        }
+    }
+
+    fn decision(&self, at: Ordinal) -> Decision {
+        match self.ground.source {
+            Source::Pmi(code) => Decision::Pmi { code },
+            Source::Late(code) => Decision::LatePmi {
+                code,
+                recognised_at: at,
+            },
+            Source::External => Decision::ExternalNmi,
+            Source::Tick => Decision::Tick,
+            Source::Preempt(to) => Decision::Preempt { to },
+        }
+    }
+
+    /// Judges the boundary at which the machine stands.
+    fn boundary(&mut self, index: usize, skid: u64) {
+        let step = self.ground.path.steps[index];
+        let (cpu, at) = (step.cpu, step.ordinal);
+        self.part.boundaries += 1;
+        let late = matches!(self.ground.source, Source::Late(_));
+        let unarmed = match &self.armed {
+            Some(armed) if late => at - armed.ordinal > skid,
+            _ if late => true,
+            _ => self.ground.reduce && self.idle(cpu),
+        };
+        if unarmed {
+            self.class = None;
+            *self.part.outcomes.entry(Outcome::NotArmed).or_default() += 1;
+            self.part.quiet.push(at);
+            return;
+        }
+        if !late {
+            self.disarm();
+        }
+        let from = self.armed.as_ref().map_or(at, |armed| armed.ordinal);
+        let entry = (cpu, from, self.decision(at));
+        let carried = self.carry_over(index, from);
+        let judged = carried.unwrap_or_else(|| self.run(index, entry));
+        self.take(index, entry, &judged);
+    }
+
+    fn take(&mut self, index: usize, entry: Entry, judged: &Judged) {
+        let steps = &self.ground.path.steps;
+        let step = steps[index];
+        let (cpu, at) = (step.cpu, step.ordinal);
+        for &outcome in &judged.outcomes {
+            *self.part.outcomes.entry(outcome).or_default() += 1;
+        }
+        if judged.looked {
+            self.part.sampled += 1;
+        } else {
+            self.part.quiet.push(at);
+        }
+        if let Some(words) = &judged.failed {
+            self.part.failed.push((at, words.clone()));
+        }
+        if judged.fresh.is_empty() {
+            return;
+        }
+        self.ground.progress.bad.fetch_add(1, Ordering::Relaxed);
+        let before = steps[..index].iter().rev().find(|s| s.cpu == cpu);
+        let row = row_on_stack(&self.machine.view(cpu), step.rip);
+        let base = Base {
+            image: self.machine.image(),
+            log: self.ground.log,
+            objects: self.ground.objects,
+        };
+        self.part.bad.push(Bad {
+            ordinal: at,
+            rip_before: before.map_or(step.rip, |s| s.rip),
+            rip: step.rip,
+            causes: causes(&judged.fresh, base, &judged.touched, (cpu, at), &row),
+            violations: judged.fresh.clone(),
+            decision: entry,
+        });
+    }
+
+    /// What the boundary before showed, if this one is equivalent to it.
+    fn carry_over(&mut self, index: usize, from: Ordinal) -> Option<Judged> {
+        let path = self.ground.path;
+        let step = path.steps[index];
+        let class = self.class.as_mut()?;
+        let over = path.steps[class.last];
+        // Either the decision is made at the boundary itself, here and there, or at one and the
+        // same place before, with nothing in between that could tell.
+        let armed_alike =
+            class.armed == from && !self.asked || class.armed == class.at && from == step.ordinal;
+        let equivalent = class.last + 1 == index
+            && over.cpu == step.cpu
+            && over.ordinal + 1 == step.ordinal
+            && armed_alike
+            && !(over.fence || over.user || over.seen)
+            && !(class.strict && over.frame)
+            && !(over.object && matches!(self.ground.source, Source::Preempt(_)))
+            && !class.footprint.meets(path, &over);
+        if !equivalent {
+            self.class = None;
+            return None;
+        }
+        class.last = index;
+        let mut judged = class.judged.clone();
+        if let Some(span) = class.span {
+            let frame = NmiFrame {
+                ordinal: step.ordinal,
+                rip: step.rip,
+            };
+            move_moments(&mut judged.fresh, step.cpu, span, frame);
+        }
+        Some(judged)
+    }
+
+    /// One execution: from the armed place to the end, with the decision; then back.
+    fn run(&mut self, index: usize, entry: Entry) -> Judged {
+        let step = self.ground.path.steps[index];
+        let (cpu, from, _) = entry;
+        let kept = self.armed.is_some();
+        if !kept {
+            self.arm(&step);
+        }
+        let Some(armed) = self.armed.take() else {
+            unreachable!("armed right before");
+        };
+        let steady = self.ground.reduce
+            && !follows_kernel(self.machine, cpu)
+            && !self.oracles.follow_kernel(cpu);
+        let holds_back = self.oracles.holds_back(cpu);
+        self.machine.restore(&armed.machine);
+        let mut schedule = armed.schedule.with(entry);
+        let sampled_before = armed.oracles.sampled;
+        let mut watchers: Watchers = (armed.oracles.clone(), Default::default());
+        let start = boundaries(self.machine);
+        let (mut end, mut between) = (None, None);
+        if steady {
+            (end, between) = self.between(&step, &mut schedule, &mut watchers);
+        }
+        let mut end = end.unwrap_or_else(|| {
+            let spent = boundaries(self.machine) - start;
+            let limit = PATIENCE.saturating_sub(spent);
+            self.machine
+                .run(&mut schedule, &mut watchers, Until::End { limit })
+        });
+        let mut hang = false;
+        if matches!(end, End::Limit) {
+            hang = hangs(self.machine, &mut watchers.0);
+            if !hang {
+                let limit = RUN_LIMIT;
+                let rest = Until::End { limit };
+                end = self.machine.run(&mut schedule, &mut watchers, rest);
+            }
+        }
+        let (oracles, (touched, outcomes)) = watchers;
+        self.part.executions += 1;
+        // Someone else's look at the events is what an NMI's reader is.
+        let looked = match self.ground.source {
+            Source::Preempt(_) | Source::Tick => touched.by_others,
+            _ => oracles.sampled > sampled_before,
+        };
+        let known = self.ground.known;
+        let fresh: Vec<Violation> = fresh(oracles.violations(), self.ground.baseline)
+            .into_iter()
+            .filter(|v| !known.iter().any(|k| k.same_as(v)))
+            .cloned()
+            .collect();
+        let judged = Judged {
+            outcomes: outcomes.0.into_iter().map(|(_, outcome)| outcome).collect(),
+            looked,
+            failed: check_end(&end).err().filter(|_| !hang),
+            fresh,
+            touched,
+        };
+        self.machine.restore(&armed.machine);
+        self.oracles = armed.oracles.clone();
+        self.schedule = armed.schedule.clone();
+        self.armed = Some(armed);
+        if !kept {
+            self.disarm();
+        }
+        self.walk_to(&step);
+        let slow = |v: &Violation| v.oracle == Oracle::Progress;
+        if judged.failed.is_none() && !judged.fresh.iter().any(slow) {
+            self.class = between.map(|(footprint, span)| Class {
+                footprint,
+                span,
+                armed: from,
+                at: step.ordinal,
+                strict: holds_back || !judged.fresh.is_empty(),
+                last: index,
+                judged: judged.clone(),
+            });
+        }
+        judged
+    }
+
+    /// From the boundary on, until whoever comes in between has gone again. The end of the run, if
+    /// it ends before; and what was touched meanwhile, if everything is then as before but for
+    /// memory and counters.
+    fn between(
+        &mut self,
+        step: &Step,
+        schedule: &mut Schedule,
+        watchers: &mut Watchers,
+    ) -> (Option<End>, Option<Between>) {
+        let (cpu, at) = (step.cpu, step.ordinal);
+        let machine = &mut *self.machine;
+        let to = Until::Boundary(cpu, at);
+        if machine.cores()[cpu].ordinal < at
+            && let end = machine.run(schedule, watchers, to)
+            && !matches!(end, End::Boundary)
+        {
+            return (Some(end), None);
+        }
+        let before = machine.cores()[cpu].cpu.clone();
+        let first = match self.ground.source {
+            Source::Preempt(other) => {
+                let there = machine.cores()[other].ordinal;
+                Until::Boundary(other, there)
+            }
+            // A tick that is taken at once runs on the stack of the interrupted code.
+            Source::Tick if cpu::can_take_interrupt(&before) => return (None, None),
+            _ => Until::Boundary(cpu, at + 1),
+        };
+        let end = machine.run(schedule, watchers, first);
+        if !matches!(end, End::Boundary) {
+            return (Some(end), None);
+        }
+        let core = &machine.cores()[cpu];
+        let (mut footprint, back) = match (self.ground.source, core.nmi) {
+            (Source::Preempt(_), _) => {
+                let limit = PATIENCE;
+                (Footprint::empty(), Until::Turn { cpu, limit })
+            }
+            (_, Some(frame)) if frame.ordinal == at => {
+                let limit = PATIENCE;
+                (Footprint::delivered(core), Until::NmiExit { limit })
+            }
+            // Latched, masked or pending: something in a device, which nobody has looked at.
+            _ => return (None, Some((Footprint::empty(), None))),
+        };
+        machine.record_memory(true);
+        let mut both = (std::mem::replace(watchers, idle_watchers()), footprint);
+        let end = machine.run(schedule, &mut both, back);
+        (*watchers, footprint) = both;
+        machine.record_memory(false);
+        if !matches!(end, End::Boundary) {
+            return (Some(end), None);
+        }
+        footprint.close();
+        let core = &machine.cores()[cpu];
+        let as_before = machine.turn() == cpu
+            && core.cpu.same_state(&before)
+            && !core.expects_event()
+            && !core.pmu.follows(Ring::Kernel);
+        let span = match self.ground.source {
+            Source::Preempt(_) => None,
+            _ => Some((at, core.ordinal)),
+        };
+        (None, as_before.then_some((footprint, span)))
+    }
+}
+
+/// Stands in while the real ones are lent.
+fn idle_watchers() -> Watchers {
+    (Oracles::new(BTreeMap::new()), Default::default())
+}
+
+fn boundaries(machine: &Machine) -> u64 {
+    machine.cores().iter().map(|core| core.ordinal).sum()
+}
+
+/// The handler that ran over the boundaries `span` of `cpu` runs from `frame` on instead.
+fn move_moments(
+    violations: &mut [Violation],
+    cpu: usize,
+    span: (Ordinal, Ordinal),
+    frame: NmiFrame,
+) {
+    let by = frame.ordinal - span.0;
+    for violation in violations {
+        let moment = &mut violation.at;
+        let inside = moment.ordinal > span.0 && moment.ordinal <= span.1;
+        if moment.cpu == cpu && inside {
+            moment.ordinal += by;
+            if moment.nmi.is_some_and(|nmi| nmi.ordinal == span.0) {
+                moment.nmi = Some(frame);
+            }
+        }
+    }
+}
