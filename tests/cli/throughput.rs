@@ -42,7 +42,7 @@ fn a_block_is_explained() {
             "488b4424d84883c001480faf4424084801c8488d0c83",
             "bottleneck: latency",
         ),
-        ("0fb6c00fb6c90fb6d20fb6db", "bottleneck: the front end"),
+        ("0f1f000f1f000f1f000f1f00", "bottleneck: the front end"),
         ("48890348894b08", "bottleneck: port 4: 2.00 uops"),
         (
             "6681ffd200",

@@ -43,6 +43,45 @@ fn every_trace_of_a_sweep_replays_to_the_bit_and_checks() {
     }
 }
 
+/// A replay finds the window again that the sweep found, and says what its width means.
+#[test]
+fn a_replay_tells_the_width_of_its_window_as_the_sweep_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let into = folder.path().to_str().unwrap();
+    let scenario = "sim-configs/scenarios/review/p4-init-dup-master.toml";
+    let args = [
+        "--scheduler",
+        "v10",
+        "--write-traces",
+        into,
+        "--format",
+        "json",
+    ];
+    let sweep = run(&[&["sweep", scenario], &args[..]].concat()).json();
+    let windows = sweep["sweeps"][0]["windows"].as_array().unwrap();
+    for window in windows {
+        let trace = text(&folder.path().join(window["trace"].as_str().unwrap()));
+        let replay = run(&["replay", &trace, "--format", "json"]).json();
+        let found = &replay["window"];
+        assert_eq!(found["first"], window["first"], "{trace}");
+        assert_eq!(found["last"], window["last"], "{trace}");
+        assert_eq!(found["cut"], false);
+        assert_eq!(found["width"], window["width"], "{trace}");
+        assert!(found["width"]["cycles"].as_f64().unwrap() > 0.0);
+        // Twice the rate, half the time.
+        let twice = run(&["replay", &trace, "--nmi-rate", "8000", "--format", "json"]).json();
+        let seconds = |json: &serde_json::Value| json["window"]["width"]["seconds"].as_f64();
+        let ratio = seconds(&replay).unwrap() / seconds(&twice).unwrap();
+        assert!((ratio - 2.0).abs() < 0.01, "{ratio}");
+    }
+    let first = text(&folder.path().join(windows[0]["trace"].as_str().unwrap()));
+    let out = run(&["replay", &first]).succeeds().out.clone();
+    assert!(
+        out.contains("cycles; at 4000 NMIs/s and 1000 operations/s: chance"),
+        "{out}"
+    );
+}
+
 /// Windows, injections (of two CPUs here) and findings without any decision are recorded by `run`.
 #[test]
 fn run_records_what_it_runs() {

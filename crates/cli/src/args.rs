@@ -240,6 +240,13 @@ pub(crate) struct SweepArgs {
     /// One run for each boundary, even where the result is known.
     #[arg(long)]
     pub(crate) no_reduction: bool,
+    #[command(flatten)]
+    pub(crate) rates: RateArgs,
+}
+
+/// What a window's width in cycles is set against.
+#[derive(Debug, Args)]
+pub(crate) struct RateArgs {
     /// NMIs a second, for the chance that a window is hit.
     #[arg(long, value_name = "RATE", value_parser = rate, default_value = "4000")]
     pub(crate) nmi_rate: f64,
@@ -260,6 +267,8 @@ pub(crate) struct ReplayArgs {
     /// that cannot be run here.
     #[arg(long)]
     pub(crate) for_bisect: bool,
+    #[command(flatten)]
+    pub(crate) rates: RateArgs,
 }
 
 #[derive(Debug, Args)]
@@ -449,6 +458,17 @@ fn number(text: &str) -> Result<u64, String> {
 }
 
 /// A positive number.
+impl RateArgs {
+    /// In the units of the formula.
+    pub(crate) fn rates(&self) -> explore::Rates {
+        explore::Rates {
+            hertz: self.ghz * 1e9,
+            nmis: self.nmi_rate,
+            operations: self.operations,
+        }
+    }
+}
+
 fn rate(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),

@@ -2,7 +2,7 @@
 //! `pmusim replay`: a trace is run again; verdict and digest must be as recorded.
 
 use explore::ReplayError;
-use report::ReplayReport;
+use report::{ReplayReport, ReplayWindowReport, WidthReport};
 use trace::Trace;
 
 use crate::args::ReplayArgs;
@@ -11,6 +11,9 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::files::{self, json_name};
 use crate::prepared::guest;
+
+/// Boundaries to each side of the trace's own that are tried for the window's ends.
+const NEIGHBOURS: u64 = 256;
 
 pub(crate) fn run(context: &Context, args: &ReplayArgs) -> Result<Exit, Failure> {
     let result = replay(context, args);
@@ -49,7 +52,23 @@ fn replay(context: &Context, args: &ReplayArgs) -> Result<(Exit, Option<bool>), 
     if verdict.is_empty() {
         verdict.push("clean".to_owned());
     }
+    // Whoever bisects wants the exit code alone.
+    let window = if args.for_bisect {
+        None
+    } else {
+        replay
+            .window(NEIGHBOURS)
+            .map_err(|error| stale(format!("{name}: {error}")))?
+    };
+    let rates = args.rates.rates();
+    let window = window.map(|window| ReplayWindowReport {
+        first: window.first,
+        last: window.last,
+        cut: window.cut,
+        width: window.cycles.map(|cycles| WidthReport::new(cycles, &rates)),
+    });
     let report = ReplayReport {
+        window,
         trace: if context.json() {
             json_name(name)
         } else {

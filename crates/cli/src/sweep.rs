@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use explore::{Bad, Clock, KnownFindings, Plan, Rates, Sweep, SweepError, Window};
+use explore::{Bad, Clock, KnownFindings, Plan, Sweep, SweepError, Window};
 use report::{SweepContext, SweepReport, mismatches};
 use scenario::{Known, Scheduler};
 use serde::Serialize;
@@ -149,11 +149,7 @@ fn one(
             Clock::new(&prepared.setup, sweep.cpu)
                 .map_err(|error| Failure::input(error.to_string()))?
         },
-        rates: Rates {
-            hertz: args.ghz * 1e9,
-            nmis: args.nmi_rate,
-            operations: args.operations,
-        },
+        rates: args.rates.rates(),
     };
     let report = SweepReport::new(
         facts,

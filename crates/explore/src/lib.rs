@@ -35,7 +35,7 @@ pub use inject::injections;
 pub use known::KnownFindings;
 pub use prepare::{PrepareError, Prepared, hardware, prepare};
 pub use record::{Files, record};
-pub use replay::{Replay, ReplayError, replay};
+pub use replay::{Replay, ReplayError, ReplayWindow, replay};
 pub use resolve::{ResolveError, resolve};
 pub use setup::{RUN_LIMIT, Setup};
 pub use shrink::{Shrink, ShrinkError, Shrunk, Signature, Size};

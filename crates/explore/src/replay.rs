@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use image::Image;
-use machine::{Decision, Entry, Schedule, SetupError};
+use machine::{Decision, Entry, Ordinal, Schedule, SetupError};
 use scenario::{Access, Diagnostics, Point, Scenario, Side, Texts};
 use trace::{Inline, Kind, Trace, Verdict};
 
@@ -14,6 +14,7 @@ use crate::prepare::{PrepareError, prepare};
 use crate::record::{Files, hex, record, verdicts};
 use crate::resolve::resolve;
 use crate::setup::Setup;
+use crate::window::Clock;
 
 /// What running a trace again showed.
 #[derive(Debug)]
@@ -28,9 +29,102 @@ pub struct Replay {
     pub verdicts: Vec<Verdict>,
     /// The trace as this image would record it.
     pub renewed: Trace,
+    setup: Setup,
+    baseline: Execution,
+    decisions: Vec<Entry>,
+}
+
+/// Boundaries of all executions to each side of a trace's own boundary: a run whose handler never
+/// ends is not repeated for hours.
+const TRIED: u64 = 5_000_000;
+
+/// The boundaries around that of a trace's last decision that show the same.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ReplayWindow {
+    /// The first.
+    pub first: Ordinal,
+    /// The last.
+    pub last: Ordinal,
+    /// Not all were tried: it may be wider.
+    pub cut: bool,
+    /// How long they are open, on a Skylake core.
+    pub cycles: Option<f64>,
 }
 
 impl Replay {
+    /// The window of the finding: the last decision is tried at the boundaries around its own, at
+    /// most `most` to each side, as long as the verdict stays. None where no NMI decides, or nothing
+    /// was found.
+    ///
+    /// # Errors
+    /// The machine cannot be built.
+    pub fn window(&self, most: u64) -> Result<Option<ReplayWindow>, SetupError> {
+        let Some((&(cpu, at, decision), earlier)) = self.decisions.split_last() else {
+            return Ok(None);
+        };
+        let own = match decision {
+            _ if self.verdicts.is_empty() => return Ok(None),
+            Decision::Pmi { .. } | Decision::ExternalNmi => at,
+            Decision::LatePmi { recognised_at, .. } => recognised_at,
+            _ => return Ok(None),
+        };
+        let shows = |boundary: Ordinal| -> Result<bool, SetupError> {
+            let moved = match decision {
+                Decision::LatePmi { code, .. } => {
+                    let Some(at) = (at + boundary).checked_sub(own) else {
+                        return Ok(false);
+                    };
+                    let recognised_at = boundary;
+                    (
+                        cpu,
+                        at,
+                        Decision::LatePmi {
+                            code,
+                            recognised_at,
+                        },
+                    )
+                }
+                other => (cpu, boundary, other),
+            };
+            let mut decisions = earlier.to_vec();
+            decisions.push(moved);
+            let run = execute(&self.setup, Schedule::new(decisions.clone()))?;
+            let verdicts = verdicts(&self.setup, &self.baseline, &run, &decisions)?;
+            Ok(verdicts == self.verdicts)
+        };
+        let cost = self.run.machine.cores()[cpu].ordinal.max(1);
+        let most = most.min(TRIED / cost);
+        let (mut first, mut last, mut cut) = (own, own, false);
+        while first > 1 {
+            if own - first == most {
+                cut = true;
+                break;
+            }
+            if !shows(first - 1)? {
+                break;
+            }
+            first -= 1;
+        }
+        loop {
+            if last - own == most {
+                cut = true;
+                break;
+            }
+            if !shows(last + 1)? {
+                break;
+            }
+            last += 1;
+        }
+        let clock = Clock::along(&self.setup, cpu, Schedule::new(earlier.to_vec()))?;
+        let cycles = clock.width(first, last);
+        Ok(Some(ReplayWindow {
+            first,
+            last,
+            cut,
+            cycles,
+        }))
+    }
+
     /// Whether verdict and digest are as recorded.
     #[must_use]
     pub fn matches(&self) -> bool {
@@ -164,6 +258,9 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
         run,
         verdicts,
         renewed,
+        setup: prepared.setup,
+        baseline,
+        decisions,
     })
 }
 

@@ -64,10 +64,18 @@ impl Clock {
     /// # Errors
     /// The machine cannot be built.
     pub fn new(setup: &Setup, cpu: usize) -> Result<Self, SetupError> {
+        Self::along(setup, cpu, Schedule::empty())
+    }
+
+    /// The clock of CPU `cpu` in a run with these decisions.
+    ///
+    /// # Errors
+    /// The machine cannot be built.
+    pub fn along(setup: &Setup, cpu: usize, mut schedule: Schedule) -> Result<Self, SetupError> {
         let mut machine = setup.machine()?;
         machine.listen();
         let until = Until::End { limit: RUN_LIMIT };
-        machine.run(&mut Schedule::empty(), &mut (), until);
+        machine.run(&mut schedule, &mut (), until);
         let Some(model) = &mut machine.core_mut(cpu).model else {
             return Ok(Self::default());
         };

@@ -52,6 +52,8 @@ fn run(code: &[u8]) -> Totals {
     finish(&mut machine(code, Timing::Skylake))
 }
 
+const ITERATIONS: u64 = 10_000;
+
 /// `mov ecx, 10000`, the body, `dec ecx`, `jnz`, `hlt`.
 fn looped(body: &[u8]) -> Vec<u8> {
     let mut code = vec![0xb9, 0x10, 0x27, 0, 0];
@@ -267,6 +269,36 @@ fn counts_keep_the_invariants_of_the_hardware() {
         assert!(get(HwEvent::BranchMisses) <= get(HwEvent::Branches));
         assert!(get(HwEvent::TakenBranches) <= get(HwEvent::Branches));
     }
+}
+
+#[test]
+fn what_rename_handles_is_issued_and_retired_and_not_executed() {
+    let counts = |body: &[u8]| {
+        let t = run(&looped(body));
+        [
+            HwEvent::UopsIssued,
+            HwEvent::RetireSlots,
+            HwEvent::UopsExecuted,
+        ]
+        .map(|e| t.get(Ring::Kernel, e))
+    };
+    let plain = counts(&[]);
+    // xor edx, edx: a zero idiom; nop; mov rsi, rax, once an iteration: an eliminated move.
+    for one in [&[0x31, 0xd2][..], &[0x90], &[0x48, 0x89, 0xc6]] {
+        let with = counts(one);
+        let more = [0, 1, 2].map(|i| with[i] - plain[i]);
+        assert_eq!(more, [ITERATIONS, ITERATIONS, 0], "{one:x?}");
+    }
+}
+
+#[test]
+fn a_store_into_code_clears_the_pipeline() {
+    // xor byte [rsp - 32], 1; mov dl, 0. Then the same on the immediate of the MOV behind it.
+    let quiet = run(&looped(&[0x80, 0x74, 0x24, 0xe0, 1, 0xb2, 0]));
+    let clears = run(&looped(&[0x80, 0x35, 1, 0, 0, 0, 1, 0xb2, 0]));
+    let cycles = |t: &Totals| t.get(Ring::Kernel, HwEvent::Cycles);
+    let each = (cycles(&clears) - cycles(&quiet)) / ITERATIONS;
+    assert!((100..400).contains(&each), "{each}");
 }
 
 #[test]

@@ -6,9 +6,10 @@ use std::io;
 use serde::Serialize;
 
 use crate::style::{BAD, GOOD, HEAD, paint};
+use crate::sweep::WidthReport;
 
 /// A trace that was run again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReplayReport {
     /// The trace.
     pub trace: String,
@@ -23,6 +24,40 @@ pub struct ReplayReport {
     pub verdict: Vec<String>,
     /// Digest of the state at the end of the new run.
     pub digest: String,
+    /// The boundaries around the decisive one that show the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub window: Option<ReplayWindowReport>,
+}
+
+/// The window of a trace's finding.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ReplayWindowReport {
+    /// Its first boundary.
+    pub first: u64,
+    /// Its last.
+    pub last: u64,
+    /// The search for its ends was cut: it may be wider.
+    pub cut: bool,
+    /// How wide it is, and what that means.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub width: Option<WidthReport>,
+}
+
+impl ReplayWindowReport {
+    fn human(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        let count = self.last - self.first + 1;
+        let more = if self.cut { " or more" } else { "" };
+        let plural = if count == 1 { "y" } else { "ies" };
+        writeln!(
+            out,
+            "  window {count}{more} boundar{plural} {}..={}",
+            self.first, self.last
+        )?;
+        match &self.width {
+            Some(width) => writeln!(out, "  width  {}", width.words()),
+            None => Ok(()),
+        }
+    }
 }
 
 impl ReplayReport {
@@ -48,6 +83,9 @@ impl ReplayReport {
         }
         for line in &self.differences {
             writeln!(out, "  {} {line}", paint(BAD, "differs:"))?;
+        }
+        if let Some(window) = &self.window {
+            window.human(out)?;
         }
         writeln!(out, "  state {}", self.digest)
     }

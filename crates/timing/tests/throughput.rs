@@ -60,6 +60,8 @@ fn each_limit_of_the_core_shows() {
     near("4801c8", 100.0); // add rax, rcx: a chain of one cycle
     near("480fafc1", 300.0); // imul rax, rcx: a chain of three
     near("488b00", 400.0); // mov rax, [rax]: the fast load
+    near("488b4838488b5038", 100.0); // mov rcx, [rax + 56]; mov rdx, [rax + 56]: two loads a cycle
+    near("488b483c488b503c", 200.0); // over the end of a line: each takes its port twice
     near("4d8b6424f8", 500.0); // mov r12, [r12 - 8]: the ordinary one
     near("48890348894b08", 200.0); // two stores: one a cycle
     near("6681ffd200", 322.0); // cmp di, imm16: the length-changing prefix

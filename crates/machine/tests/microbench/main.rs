@@ -161,26 +161,25 @@ fn throughput(shape: &Shape) -> Option<f64> {
         body.push(shape.with(&choice)?);
         Some(body)
     };
-    each(&start, copy)
+    let mut body = start;
+    for n in 0..2 * COPIES {
+        body.extend(copy(n)?);
+    }
+    Some(cycles(&body)? / (2 * COPIES) as f64)
 }
 
-/// Cycles of a copy: the difference between a loop of `COPIES` and one of twice as many, so that
-/// what the loop itself costs cancels out.
-fn each(start: &[Instruction], copy: impl Fn(usize) -> Option<Vec<Instruction>>) -> Option<f64> {
-    let mut body = start.to_vec();
+/// Cycles of a link of a chain, each made by `link` from its number: the difference between a loop
+/// of `COPIES` and one of twice as many, so that what the loop itself costs cancels out.
+fn chain(link: impl Fn(usize) -> Option<Vec<Instruction>>) -> Option<f64> {
+    let mut body = Vec::new();
     let mut found = [0.0; 2];
     for (half, found) in found.iter_mut().enumerate() {
         for n in 0..COPIES {
-            body.extend(copy(half * COPIES + n)?);
+            body.extend(link(half * COPIES + n)?);
         }
         *found = cycles(&body)?;
     }
     Some((found[1] - found[0]) / COPIES as f64)
-}
-
-/// A chain of links, each made by `link` from its number.
-fn chain(link: impl Fn(usize) -> Option<Vec<Instruction>>) -> Option<f64> {
-    each(&[], link)
 }
 
 /// MOVQ from an XMM register to a general one, and back.

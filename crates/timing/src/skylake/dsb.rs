@@ -11,6 +11,8 @@ const SETS: usize = 32;
 const WAYS: u32 = 8;
 const LINE_UOPS: u32 = 6;
 const WINDOW_LINES: u32 = 3;
+/// Windows that are remembered as not fit for the cache.
+const BARRED: usize = 1 << 12;
 /// log2 of a window's bytes.
 pub const WINDOW_SHIFT: u32 = 5;
 
@@ -30,6 +32,8 @@ struct Building {
 #[derive(Debug, Clone)]
 pub struct Dsb {
     sets: Vec<Vec<Window>>,
+    /// The last window of each slot that could not be cached.
+    barred: Vec<u64>,
     building: Option<Building>,
 }
 
@@ -37,6 +41,7 @@ impl Default for Dsb {
     fn default() -> Self {
         Self {
             sets: vec![Vec::new(); SETS],
+            barred: vec![u64::MAX; BARRED],
             building: None,
         }
     }
@@ -46,6 +51,11 @@ impl Dsb {
     /// Does it hold the window of an address? The window becomes the most recent one.
     pub fn holds(&mut self, at: u64) -> bool {
         let window = at >> WINDOW_SHIFT;
+        // Both halves of a code line are in the cache, or none (uiCA, of Skylake).
+        let other = window ^ 1;
+        if self.barred[other as usize % BARRED] == other {
+            return false;
+        }
         let set = &mut self.sets[window as usize % SETS];
         let Some(i) = set.iter().position(|w| w.0 == window) else {
             return false;
@@ -66,7 +76,7 @@ impl Dsb {
             });
         }
         if let Some(b) = &mut self.building {
-            b.uops += u32::from(lowered.decoded);
+            b.uops += u32::from(lowered.cached);
             if lowered.microcode > 0 {
                 // It ends its line.
                 b.uops = b.uops.next_multiple_of(LINE_UOPS);
@@ -85,8 +95,13 @@ impl Dsb {
             return;
         };
         let lines = b.uops.div_ceil(LINE_UOPS).max(1);
+        let slot = &mut self.barred[b.window as usize % BARRED];
         if b.barred || lines > WINDOW_LINES {
+            *slot = b.window;
             return;
+        }
+        if *slot == b.window {
+            *slot = u64::MAX;
         }
         let set = &mut self.sets[b.window as usize % SETS];
         set.retain(|w| w.0 != b.window);

@@ -105,6 +105,8 @@ pub struct Lowered {
     pub decoded: u8,
     /// Fused uops from the microcode sequencer.
     pub microcode: u16,
+    /// Slots it takes in a line of the uop cache.
+    pub cached: u8,
     /// Only decoder 0 takes it.
     pub complex: bool,
     /// Simple decoders that may work beside it.
@@ -204,6 +206,7 @@ impl<'t> Lowering<'t> {
             length_changing: prefixes.operand_size && has_immediate16(instruction),
             decoded: form.decoded.max(1),
             microcode: form.microcode,
+            cached: form.decoded.max(1) + wide_immediate(instruction),
             complex: form.complex,
             beside: form.beside,
             branch: instruction.flow_control() != iced_x86::FlowControl::Next
@@ -473,6 +476,20 @@ impl Prefixes {
             operand_size,
         }
     }
+}
+
+/// One more slot in the uop cache for an immediate that does not fit beside the rest: of 64 bits
+/// that are no extension of 32, or of more than 16 with a memory operand (uiCA).
+fn wide_immediate(instruction: &Instruction) -> u8 {
+    let kinds = || (0..instruction.op_count()).map(|i| instruction.op_kind(i));
+    let memory = kinds().any(|k| k == OpKind::Memory);
+    let wide = kinds().any(|k| match k {
+        OpKind::Immediate64 => i32::try_from(instruction.immediate64() as i64).is_err(),
+        OpKind::Immediate32 => memory && i16::try_from(instruction.immediate32() as i32).is_err(),
+        OpKind::Immediate32to64 => memory && i16::try_from(instruction.immediate32to64()).is_err(),
+        _ => false,
+    });
+    u8::from(wide)
 }
 
 fn has_immediate16(instruction: &Instruction) -> bool {

@@ -36,6 +36,8 @@ const INTERRUPT_RETURN: u64 = 80;
 const DELIVERY: u64 = 150;
 /// WRMSR and other instructions that let the pipeline run empty.
 const SERIALIZING: u64 = 90;
+/// A machine clear by a store into code (general literature).
+const SELF_MODIFYING: u64 = 150;
 /// A privileged instruction that the table does not have.
 const PRIVILEGED: u64 = 20;
 /// REP string instructions: to get going, and bytes a cycle of MOVS and STOS.
@@ -108,6 +110,9 @@ pub struct Model {
     /// Lowered pairs by (first, jump's index).
     pairs: std::collections::BTreeMap<(u32, u32), u32>,
     pending: Option<Pending>,
+    /// The state of code that was seen last, and whether the last instruction wrote to memory.
+    version: u64,
+    wrote: bool,
     ring: Ring,
     /// Events of each ring up to the last drain or look.
     by_ring: [[u64; HwEvent::COUNT]; 2],
@@ -131,6 +136,8 @@ impl Model {
             known: vec![None; KNOWN],
             pairs: std::collections::BTreeMap::new(),
             pending: None,
+            version: 0,
+            wrote: false,
             ring: Ring::Kernel,
             by_ring: [[0; HwEvent::COUNT]; 2],
             seen: [0; HwEvent::COUNT],
@@ -183,6 +190,13 @@ impl Model {
         }
         let slot = (cpu.rip ^ cpu.rip >> 14) as usize % KNOWN;
         let version = mem.code_version();
+        if version != self.version {
+            self.version = version;
+            if std::mem::take(&mut self.wrote) {
+                self.drain();
+                self.stand(SELF_MODIFYING);
+            }
+        }
         let hit = self.known[slot]
             .as_deref()
             .is_some_and(|k| k.rip == cpu.rip && k.version == version);
@@ -239,6 +253,8 @@ impl Model {
             return;
         };
         let Known { rip, len, code, .. } = pending.known;
+        let lowered = self.feed.code.get(code as usize);
+        self.wrote = lowered.is_some_and(|l| l.memory.iter().any(|m| m.write));
         let mut executed = Executed {
             code,
             at: rip,

@@ -2,7 +2,7 @@
 //! The cycle: retire, dispatch, rename, decode, predecode, in this order, so that what a unit
 //! makes reaches the next one a cycle later.
 
-use super::cache::{Caches, Request};
+use super::cache::{Caches, LINE_SHIFT, Request};
 use super::decode::Decode;
 use super::events::{Event, Events};
 use super::fetch::Fetch;
@@ -27,6 +27,9 @@ pub(super) const LOADS: u32 = 72;
 /// Instructions that fetch looks ahead: more than a 16-byte block and the instruction that crosses
 /// its end.
 const LOOK_AHEAD: usize = 24;
+
+/// Cycles that a load over the end of a line takes longer (general literature).
+const SPLIT: u64 = 5;
 
 /// Taken branches execute on port 6 only.
 const BRANCH_PORT: u8 = 1 << 6;
@@ -286,17 +289,37 @@ impl Pipeline {
                     self.again(flight, at);
                     return;
                 }
-                let earliest = now + u64::from(cycles) - fast;
+                let size = feed.code[flight.code as usize].memory[usize::from(n)].size;
+                let last = address.linear.wrapping_add(u64::from(size).max(1) - 1);
+                let splits = address.linear >> LINE_SHIFT != last >> LINE_SHIFT;
+                if splits && !flight.halved {
+                    // The second half takes the port once more.
+                    self.ports.again(flight.port);
+                    self.scheduler.other_half(flight.number, now + 1);
+                    return;
+                }
+                let mut earliest = now + u64::from(cycles) - fast;
+                if splits {
+                    earliest += SPLIT;
+                    if let Lookup::Again { at, .. } = self.tlb.access(last, now) {
+                        earliest = earliest.max(at + u64::from(cycles));
+                    }
+                }
                 match flight.dependence {
                     None => {
                         let mut at = earliest;
                         if let Some(caches) = &mut self.caches {
-                            match caches.request(address.physical, now, true, &mut self.events) {
-                                Request::Hit => {}
-                                Request::At(line) => at = at.max(line + u64::from(cycles)),
-                                Request::Busy(free) => {
-                                    self.again(flight, free);
-                                    return;
+                            let end = address.physical.wrapping_add(u64::from(size).max(1) - 1);
+                            // An access counts once, where its last byte is.
+                            let first = splits.then_some((address.physical, false));
+                            for (byte, counts) in first.into_iter().chain([(end, true)]) {
+                                match caches.request(byte, now, counts, &mut self.events) {
+                                    Request::Hit => {}
+                                    Request::At(line) => at = at.max(line + u64::from(cycles)),
+                                    Request::Busy(free) => {
+                                        self.again(flight, free);
+                                        return;
+                                    }
                                 }
                             }
                         }

@@ -43,6 +43,8 @@ pub struct Flight {
     pub chases: bool,
     /// The translation of its address came for it.
     pub translated: bool,
+    /// A load over the end of a line had its first half.
+    pub halved: bool,
     issued: u64,
     ready: u64,
     pending: u8,
@@ -65,6 +67,7 @@ impl Flight {
             dependence: None,
             chases: false,
             translated: false,
+            halved: false,
             issued: 0,
             ready: 0,
             pending: 0,
@@ -198,6 +201,12 @@ impl Scheduler {
             r => r,
         };
         self.later[usize::from(flight.port)].push(Reverse((at, number)));
+    }
+
+    /// As [`Self::again`], for the second half of a load over the end of a line.
+    pub fn other_half(&mut self, number: u64, at: u64) {
+        self.flight_mut(number).halved = true;
+        self.again(number, at);
     }
 
     /// A dispatched uop waits for cycle `at` again.
