@@ -134,4 +134,8 @@ pub(crate) mod request {
     pub(crate) const OUT: u8 = 8;
     /// Nothing but to be told of.
     pub(crate) const PAUSE: u8 = 9;
+    /// CR8 to register `dst`.
+    pub(crate) const READ_CR8: u8 = 10;
+    /// CR8 from register `src`.
+    pub(crate) const WRITE_CR8: u8 = 11;
 }

@@ -416,6 +416,19 @@ fn bus_request<B: Bus>(
             }
             return Ok(Step::Bus);
         }
+        // The priority class in the task priority register (SDM vol. 3A, 11.8.6).
+        request::READ_CR8 => {
+            let v = bus.rdmsr(TPR, &cpu.totals).map_err(|_| GP)?;
+            cpu.regs[usize::from(op.dst & 15)] = v >> 4;
+        }
+        request::WRITE_CR8 => {
+            let v = cpu.regs[usize::from(op.src & 15)];
+            if v > 15 {
+                return Err(GP);
+            }
+            bus.wrmsr(TPR, v << 4, &cpu.totals).map_err(|_| GP)?;
+            return Ok(Step::Bus);
+        }
         request::RDPMC => {
             let v = bus.rdpmc(rcx, &cpu.totals).map_err(|_| GP)?;
             pair(cpu, v);
@@ -477,6 +490,8 @@ fn bus_request<B: Bus>(
 }
 
 const CSTAR: u32 = 0xc000_0083;
+/// The x2APIC's task priority register.
+const TPR: u32 = 0x808;
 const TSC_AUX: u32 = 0xc000_0103;
 
 /// MSRs that are part of the core.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! The local APIC as far as interrupts of one package need it, in x2APIC mode (SDM vol. 3A, 11.12):
-//! the LVTPC entry, requests and in-service vectors, EOI, and self-IPIs.
+//! the LVTPC entry, requests and in-service vectors, task priority, EOI, and IPIs.
 //!
-//! Not here: timers (ticks are decisions of the run), priorities by TPR, logical destinations.
+//! Not here: timers (ticks are decisions of the run), logical destinations.
 
 use abi::msr::{LVTPC_MASKED, X2APIC_EOI, X2APIC_ICR, X2APIC_LVTPC};
 
@@ -10,6 +10,8 @@ use abi::msr::{LVTPC_MASKED, X2APIC_EOI, X2APIC_ICR, X2APIC_LVTPC};
 const SELF_IPI: u32 = 0x83f;
 /// x2APIC APIC ID register.
 const APIC_ID: u32 = 0x802;
+/// x2APIC task priority register; CR8 is its bits 7:4.
+const TPR: u32 = 0x808;
 /// Spurious interrupt vector register; accepted, without effect.
 const SVR: u32 = 0x80f;
 /// ICR destination shorthand field: none, self, all, all but self.
@@ -62,6 +64,7 @@ pub struct Apic {
     /// Delivering a PMI sets LVTPC's mask bit: Intel does, AMD does not.
     masks_lvtpc: bool,
     lvtpc: u64,
+    tpr: u8,
     requested: [u64; 4],
     in_service: [u64; 4],
 }
@@ -72,6 +75,7 @@ impl Apic {
             id,
             masks_lvtpc,
             lvtpc: LVTPC_MASKED,
+            tpr: 0,
             requested: [0; 4],
             in_service: [0; 4],
         }
@@ -86,6 +90,7 @@ impl Apic {
         match msr {
             APIC_ID => Some(u64::from(self.id)),
             X2APIC_LVTPC => Some(self.lvtpc),
+            TPR => Some(u64::from(self.tpr)),
             _ => None,
         }
     }
@@ -97,6 +102,7 @@ impl Apic {
             X2APIC_LVTPC if value & !LVTPC_WRITABLE == 0 && deliverable(value) => {
                 self.lvtpc = value;
             }
+            TPR => self.tpr = u8::try_from(value).ok()?,
             X2APIC_EOI if value == 0 => self.end_of_interrupt(),
             SELF_IPI if value < 256 => self.request(value as u8),
             X2APIC_ICR => return self.send(value),
@@ -155,12 +161,12 @@ impl Apic {
     }
 
     /// The vector that would be delivered now: the highest requested one of a higher priority
-    /// class than everything in service.
+    /// class than the task's and than everything in service.
     pub(crate) fn deliverable(&self) -> Option<u8> {
         let vector = highest(&self.requested)?;
-        match highest(&self.in_service) {
-            Some(current) if vector >> 4 <= current >> 4 => None,
-            _ => Some(vector),
+        match highest(&self.in_service).unwrap_or(0).max(self.tpr) >> 4 {
+            0 => Some(vector),
+            class => (vector >> 4 > class).then_some(vector),
         }
     }
 
@@ -180,6 +186,10 @@ impl Apic {
         out.push(self.lvtpc);
         out.extend(self.requested);
         out.extend(self.in_service);
+        // Machines that leave it alone keep their digests.
+        if self.tpr != 0 {
+            out.extend([u64::from_le_bytes(*b"priority"), u64::from(self.tpr)]);
+        }
     }
 }
 
@@ -252,6 +262,22 @@ mod tests {
         apic.write(X2APIC_EOI, 0).unwrap();
         apic.write(X2APIC_EOI, 0).unwrap();
         assert_eq!(apic.deliverable(), Some(0x41));
+    }
+
+    #[test]
+    fn the_task_priority_holds_its_class_and_those_below_back() {
+        let mut apic = Apic::new(0, true);
+        apic.request(0x4f);
+        assert_eq!(apic.write(TPR, 0x40), Some(None));
+        assert_eq!(apic.deliverable(), None);
+        apic.request(0x50);
+        assert_eq!(apic.deliverable(), Some(0x50));
+        assert_eq!(apic.write(TPR, 0x3f), Some(None));
+        apic.accept(0x50);
+        apic.write(X2APIC_EOI, 0).unwrap();
+        assert_eq!(apic.deliverable(), Some(0x4f));
+        assert_eq!(apic.write(TPR, 0x100), None, "reserved bits");
+        assert_eq!(apic.read(TPR), Some(0x3f));
     }
 
     #[test]

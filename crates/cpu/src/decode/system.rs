@@ -237,7 +237,8 @@ fn mov_special(i: &Instruction, op: &mut Op) -> Option<Handler> {
             0 | 2 | 3 | 4 if to.is_cr() => Some(control::write_control),
             0 | 2 | 3 | 4 => Some(control::read_control),
             // CR8 belongs to the local APIC.
-            8 => None,
+            8 if to.is_cr() => Some(ask(op, request::WRITE_CR8, misc::privileged_bus)),
+            8 => Some(ask(op, request::READ_CR8, misc::privileged_bus)),
             _ => Some(misc::undefined),
         };
     }
