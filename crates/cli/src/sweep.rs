@@ -170,8 +170,8 @@ fn one(
 fn reason(known: &KnownFindings<'_>, sweep: &Sweep, window: &Window) -> Option<String> {
     let reasons: Option<BTreeSet<&str>> = sweep.bad[window.first..=window.last]
         .iter()
-        .flat_map(|bad| bad.causes.iter().map(|cause| (cause.oracle, bad.ordinal)))
-        .map(|(oracle, at)| Some(known.at(oracle, at)?.reason.as_str()))
+        .flat_map(|bad| bad.causes.iter().map(|cause| (cause, bad.ordinal)))
+        .map(|(cause, at)| Some(known.at(cause, at)?.reason.as_str()))
         .collect();
     let reasons: Vec<&str> = reasons?.into_iter().collect();
     Some(reasons.join("; "))

@@ -2,13 +2,14 @@
 //! Findings that are real but not ours to mend (`sim-configs/known.toml`): matched by the window
 //! they lie in, never by their symptom (contract, section 8).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use abi::rows::Row;
-use check::{Oracle, Violation};
+use check::Violation;
+use check::cause::Cause;
 use image::Image;
 use machine::Ordinal;
-use scenario::{Known, Reach, ReadGuard, Scheduler};
+use scenario::{Known, Reach, ReadGuard, Scheduler, Window};
 
 use crate::sweep::{Source, Sweep};
 use crate::verdict::{boundaries, is_at};
@@ -17,7 +18,39 @@ use crate::verdict::{boundaries, is_at};
 /// sweep.
 #[derive(Debug, Default)]
 pub struct KnownFindings<'a> {
-    entries: Vec<(&'a Known, BTreeSet<Ordinal>)>,
+    entries: Vec<(&'a Known, Boundaries)>,
+}
+
+/// The boundaries of an entry's window. It names no events: it is one window for each, between the
+/// accesses to that event, so that of two events that are scheduled in together each has its own.
+#[derive(Debug, Default)]
+struct Boundaries {
+    of: BTreeMap<String, BTreeSet<Ordinal>>,
+}
+
+impl Boundaries {
+    fn new(sweep: &Sweep, window: &Window) -> Self {
+        let own = |name: &str| {
+            let mut window = window.clone();
+            window.from.object = Some(name.to_owned());
+            window.to.object = Some(name.to_owned());
+            boundaries(sweep, &window)
+        };
+        let objects = sweep.baseline.objects.iter();
+        Self {
+            of: objects
+                .map(|(_, object)| (object.name.to_string(), own(&object.name)))
+                .collect(),
+        }
+    }
+
+    /// Whether a finding about `event` at `at` lies in it; one about none (a warning) in that of any.
+    fn contains(&self, event: &str, at: Ordinal) -> bool {
+        match self.of.get(event) {
+            Some(own) => own.contains(&at),
+            None => self.of.values().any(|own| own.contains(&at)),
+        }
+    }
 }
 
 impl<'a> KnownFindings<'a> {
@@ -36,7 +69,7 @@ impl<'a> KnownFindings<'a> {
             if known.reaches.contains(&reach)
                 && let Some(window) = &known.window
             {
-                *at = boundaries(sweep, window);
+                *at = Boundaries::new(sweep, window);
             }
         }
         this
@@ -55,17 +88,19 @@ impl<'a> KnownFindings<'a> {
         };
         let entries = list.iter().filter(applies);
         Self {
-            entries: entries.map(|known| (known, BTreeSet::new())).collect(),
+            entries: entries
+                .map(|known| (known, Boundaries::default()))
+                .collect(),
         }
     }
 
-    /// The entry whose window holds a finding of `oracle` at boundary `at`.
+    /// The entry whose window holds boundary `at`, which `cause` is the cause of.
     #[must_use]
-    pub fn at(&self, oracle: Oracle, at: Ordinal) -> Option<&'a Known> {
-        self.entries
-            .iter()
-            .find(|(known, window)| known.oracle.name() == oracle.name() && window.contains(&at))
-            .map(|&(known, _)| known)
+    pub fn at(&self, cause: &Cause, at: Ordinal) -> Option<&'a Known> {
+        let is_it = |(known, window): &&(&Known, Boundaries)| {
+            known.oracle.name() == cause.oracle.name() && window.contains(&cause.event, at)
+        };
+        self.entries.iter().find(is_it).map(|&(known, _)| known)
     }
 
     /// The entry whose place is that of a finding without an NMI.

@@ -208,7 +208,7 @@ pub fn judge_sweep(expect: &Expect, sweep: &Sweep, known: &KnownFindings<'_>) ->
     }
     let mut unexpected: Vec<(&Cause, Vec<Ordinal>)> = Vec::new();
     for (cause, at) in left {
-        if let Some(entry) = known.at(cause.oracle, at) {
+        if let Some(entry) = known.at(cause, at) {
             let boundaries = verdict.known.entry(entry.reason.clone()).or_default();
             boundaries.insert(at);
             continue;

@@ -189,6 +189,38 @@ fn the_fourth_sample_in_a_tick_stops_the_event_until_the_tick() {
 }
 
 #[test]
+fn a_new_period_and_an_enable_end_throttling() {
+    use Outcome::{Absorbed, Delivered, NotArmed};
+    for scheduler in ["none", "v10", "delta", "v11", "v11r", "v12", "retry"] {
+        // The fifth overflow brings two of the three occurrences that the new period asks for.
+        let shipped = Shipped::named("sched/period-throttled.toml");
+        assert_eq!(
+            outcomes(&run(&shipped, scheduler)),
+            [
+                Delivered, Delivered, Delivered, Delivered, Absorbed, Delivered
+            ]
+        );
+        // Throttled by the fourth; enabled anew; throttled by the eighth.
+        let shipped = Shipped::named("sched/throttled-close.toml");
+        let outcomes = outcomes(&run(&shipped, scheduler));
+        assert_eq!(outcomes[..8], [Delivered; 8]);
+        assert_eq!(outcomes[8..], [NotArmed]);
+    }
+}
+
+#[test]
+fn an_event_in_error_shares_again_once_it_fits() {
+    let shipped = Shipped::named("sched/pinned-error-back.toml");
+    for scheduler in ["none", "v10", "delta", "v11", "v11r", "v12", "retry"] {
+        let run = plain(&shipped, scheduler);
+        let states = states(&run, "S");
+        let error = states.iter().rposition(|&s| s == ERROR).expect("S fails");
+        assert_eq!(states[error + 1], OFF, "{scheduler} {states:?}");
+        assert!(states[error..].contains(&ACTIVE), "{scheduler} {states:?}");
+    }
+}
+
+#[test]
 fn an_event_limit_disables_by_irq_work() {
     use Outcome::{Delivered, NotArmed};
     let shipped = Shipped::named("sched/refresh.toml");
