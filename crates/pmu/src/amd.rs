@@ -38,7 +38,7 @@ const SELECT: u64 = 0xffd7_ffff | 0xf << 32 | HOST_GUEST_ONLY;
 /// What a select counts: event\[11:0\] is bits 35:32 and 7:0, the unit mask bits 15:8.
 pub(crate) fn event(select: u64) -> Event {
     if select & HOST_GUEST_ONLY != 0 {
-        return Event::Unknown;
+        return Event::Still;
     }
     let high = select >> 32 & 0xf;
     match (high, select & sel::CODE_MASK) {

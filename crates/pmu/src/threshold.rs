@@ -27,6 +27,8 @@ use crate::counts::Counts;
 pub(crate) enum Event {
     /// A code without a meaning here: accepted, does not occur.
     Unknown,
+    /// The counter stands still, with any threshold.
+    Still,
     /// Something that happens at most once a cycle.
     Pulse(HwEvent),
     /// Something that may happen several times a cycle: no threshold can be told from totals, so
@@ -83,7 +85,7 @@ pub(crate) fn rule(event: Event, threshold: Threshold) -> Rule {
     if cmask == 0 && !edge {
         return plain(event);
     }
-    if matches!(event, Event::Many(_)) {
+    if matches!(event, Event::Many(_) | Event::Still) {
         return Rule::Nothing;
     }
     let reached = cmask.max(1) <= per_cycle(event);
@@ -114,7 +116,7 @@ pub(crate) fn rule(event: Event, threshold: Threshold) -> Rule {
 
 fn plain(event: Event) -> Rule {
     match event {
-        Event::Unknown | Event::Fixed(..) => Rule::Nothing,
+        Event::Unknown | Event::Still | Event::Fixed(..) => Rule::Nothing,
         Event::Pulse(event) | Event::Many(event) => Rule::Occurrences(event),
         Event::Level(1) => CYCLES,
         Event::Level(slots) => Rule::Slots(slots),
@@ -127,7 +129,7 @@ fn plain(event: Event) -> Rule {
 /// Occurrences in a cycle that has any.
 fn per_cycle(event: Event) -> u8 {
     match event {
-        Event::Unknown | Event::Many(_) | Event::Fixed(..) => 0,
+        Event::Unknown | Event::Still | Event::Many(_) | Event::Fixed(..) => 0,
         Event::Level(slots) => slots,
         Event::Pulse(_) | Event::Reference(_) | Event::Injector(_) => 1,
     }

@@ -270,3 +270,16 @@ fn what_other_processors_have_is_absent() {
         bench.absent(msr);
     }
 }
+
+#[test]
+fn a_host_only_counter_stands_still_with_inv_too() {
+    for only in [1 << 40, 1 << 41, 3 << 40_u64] {
+        let mut bench = Bench::new(amd(2));
+        bench.wr(0xc001_0200, only | 0xc0 | USR | OS | EN | 1 << 23 | 5 << 24);
+        bench.happen(
+            Ring::User,
+            &[(HwEvent::Instructions, 3), (HwEvent::Cycles, 10)],
+        );
+        assert_eq!(bench.rd(0xc001_0201), 0);
+    }
+}

@@ -313,3 +313,16 @@ fn the_view_shows_counters_without_settling() {
     bench.pmu.settle(&bench.now);
     assert_eq!(bench.digest(), unsettled);
 }
+
+#[test]
+fn core_events_of_several_a_cycle_count_nothing_with_a_threshold() {
+    // Micro-operations in retirement slots; stalls, which are defined with CMASK 4.
+    for code in [0x02c2, 0x04a3] {
+        for bits in [1 << 24, 1 << 24 | 1 << 23, 1 << 18, 2 << 24 | 1 << 23] {
+            let mut bench = Bench::new(intel(4));
+            bench.wr(0x186, code | BOTH | bits);
+            bench.retire(Ring::User, 5);
+            assert_eq!(bench.rd(0xc1), 0, "{code:#x} {bits:#x}");
+        }
+    }
+}

@@ -133,6 +133,13 @@ fn select_value() -> impl Strategy<Value = u64> + Clone {
         0,
         0x77,
         0x1_0000_0120,
+        // Core events that may occur several times a cycle, one with a CMASK of its own, and one
+        // that occurs once; AMD: host-only.
+        0x02c2,
+        0x0107,
+        0x04a3,
+        0x20c4,
+        1 << 41 | 0xc0,
     ]);
     let rings = prop::sample::select(vec![0u64, 1, 2, 3, 3, 3]);
     let cmask = prop_oneof![4 => Just(0u64), 2 => Just(1u64), 1 => Just(2u64), 1 => 0u64..8];

@@ -78,8 +78,19 @@ enum Code {
     Refs,
     Slots,
     Injector(u64),
+    /// Does not occur, so that INV counts every cycle.
     Never,
+    /// Counts nothing, whatever the threshold: what is told of it does not say which cycles.
+    Still,
 }
+
+/// Core events of which several may lie in a cycle. They never occur here.
+const MANY: [u64; 14] = [
+    0x010e, 0x01b1, 0x02c2, 0x0879, 0x0479, 0x3079, 0x019c, 0x01d1, 0x08d1, 0x02d1, 0x04d1, 0x20d1,
+    0x0203, 0x0107,
+];
+/// Core events that mean something with one CMASK only.
+const WITH_ITS_CMASK: [u64; 2] = [0x04a3, 0x14a3];
 
 pub(crate) struct Reference {
     config: Config,
@@ -290,7 +301,7 @@ impl Reference {
         if !self.intel() {
             let high = select >> 32 & 0xf;
             if select >> 40 & 3 != 0 {
-                return Code::Never;
+                return Code::Still;
             }
             return match (high, select & 0xffff) {
                 (0, 0x76) => Code::Cycles,
@@ -315,6 +326,7 @@ impl Reference {
             0x01a4 if self.config.version == 5 => (7, Code::Slots),
             0x81d0 => return Code::Loads,
             0x82d0 => return Code::Stores,
+            code if MANY.contains(&code) || WITH_ITS_CMASK.contains(&code) => return Code::Still,
             _ => return injector,
         };
         if self.config.unavailable_events >> index & 1 == 1 {
@@ -395,7 +407,7 @@ impl Reference {
                 after[usize::from(insn.user)] += insn.refs;
                 of(after) - of(self.refs)
             }
-            Code::Refs | Code::RefsScaled | Code::Injector(_) | Code::Never => 0,
+            Code::Refs | Code::RefsScaled | Code::Injector(_) | Code::Never | Code::Still => 0,
         }
     }
 
@@ -404,7 +416,8 @@ impl Reference {
             counter.user
         } else {
             counter.kernel
-        }) {
+        }) || counter.code == Code::Still
+        {
             return 0;
         }
         let steady = matches!(
