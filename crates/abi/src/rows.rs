@@ -165,6 +165,7 @@ impl Row {
                 "v12",
                 "mutant-start-early",
                 "mutant-active-of-sharer",
+                "mutant-third-waits",
             ],
             Self::PmuDel => &[
                 "none",
@@ -196,6 +197,26 @@ impl Row {
                 "v11r",
                 "v12",
                 "mutant-enabled",
+                "mutant-lose-time",
+            ],
+            Self::SetupDup => &[
+                "none",
+                "v10",
+                "delta",
+                "v11",
+                "v11r",
+                "v12",
+                "mutant-child-last",
+            ],
+            Self::SyncChildEvent => &["none", "v10", "delta", "v11", "v11r", "v12", "mutant-lose"],
+            Self::Userpage => &[
+                "none",
+                "v10",
+                "delta",
+                "v11",
+                "v11r",
+                "v12",
+                "mutant-stopped",
             ],
             Self::ExitDupMaster => &[
                 "none",
@@ -206,7 +227,16 @@ impl Row {
                 "v12",
                 "variant-sunk-store",
             ],
-            Self::EventCount => &["none", "v10", "delta", "v11", "v11r", "v12", "retry"],
+            Self::EventCount => &[
+                "none",
+                "v10",
+                "delta",
+                "v11",
+                "v11r",
+                "v12",
+                "retry",
+                "variant-loads-swapped",
+            ],
             _ => VERSIONS,
         }
     }

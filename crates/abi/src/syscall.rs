@@ -61,6 +61,8 @@ pub const IOC_FLAG_GROUP: u64 = 1;
 pub const TYPE_HARDWARE: u32 = 0;
 /// `PERF_TYPE_SOFTWARE`.
 pub const TYPE_SOFTWARE: u32 = 1;
+/// `PERF_COUNT_SW_CPU_CLOCK`.
+pub const SW_CPU_CLOCK: u64 = 0;
 /// `PERF_TYPE_RAW`.
 pub const TYPE_RAW: u32 = 4;
 /// `PERF_COUNT_HW_CPU_CYCLES`.

@@ -7,6 +7,7 @@ use machine::{AccessKind, ObjectAccess, ObjectId, View};
 
 use crate::cause::row_of;
 use crate::shadow::Shadow;
+use crate::times::Times;
 use crate::violation::{Moment, Oracle, Violation};
 
 /// The function that exchanges.
@@ -29,6 +30,7 @@ impl Exchange {
         view: &View<'_>,
         access: &ObjectAccess,
         shadow: &mut Shadow,
+        times: &mut Times,
     ) -> Option<Violation> {
         if access.kind == AccessKind::Read || !is_part(view, access) {
             return None;
@@ -39,6 +41,7 @@ impl Exchange {
         };
         let second = access.object;
         shadow.exchange(view, first, second);
+        times.exchange(first, second);
         let name = |object| view.objects.get(object).name.clone();
         let family = |object| name(object).split('.').next().unwrap_or("").to_owned();
         (family(first) != family(second)).then(|| Violation {

@@ -76,16 +76,23 @@ impl Families {
 
     /// Whether the member belongs to the task that runs on this CPU now, by the context it is in.
     pub(crate) fn is_current(&self, view: &View<'_>, member: ObjectId) -> bool {
-        task_of(view, member).is_some_and(|pid| identity(pid, view.cpu) == self.running(view.cpu))
+        task_of(view, member).is_some_and(|(pid, cpu)| identity(pid, cpu) == self.running(view.cpu))
+    }
+
+    /// Whether the member belongs to a task that runs on some CPU now.
+    pub(crate) fn runs(&self, view: &View<'_>, member: ObjectId) -> bool {
+        let task = task_of(view, member).map(|(pid, cpu)| identity(pid, cpu));
+        task.is_some_and(|task| (0..view.cores.len()).any(|cpu| self.running(cpu) == task))
     }
 }
 
-/// The number of the task whose context the event is in.
-fn task_of(view: &View<'_>, object: ObjectId) -> Option<u64> {
+/// The number of the task whose context the event is in, and its CPU.
+fn task_of(view: &View<'_>, object: ObjectId) -> Option<(u64, usize)> {
     let ctx = view.field(object, "ctx").filter(|&ctx| ctx != 0)?;
     let offset = |layout: &str, field| Some(view.image.layout(layout)?.field(field)?.offset);
     let task = view.mem.read_u64(ctx + offset("PerfEventContext", "task")?);
     let task = task.ok().filter(|&task| task != 0 && task != u64::MAX)?;
     let pid = view.mem.read_u64(task + offset("Task", "pid")?).ok()?;
-    Some(pid & 0xffff_ffff)
+    let cpu = view.mem.read_u64(task + offset("Task", "cpu")?).ok()?;
+    Some((pid & 0xffff_ffff, (cpu & 0xffff_ffff) as usize))
 }

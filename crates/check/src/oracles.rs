@@ -5,14 +5,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use abi::guest_call::Reader;
+use abi::rows::Rows;
 use machine::{Decision, GuestEvent, NmiFrame, ObjectAccess, Observer, Outcome, View};
 
 use crate::claims::Claims;
 use crate::exchange::Exchange;
 use crate::monotony::Monotony;
 use crate::ownership::Ownership;
+use crate::schedule::Scheduling;
 use crate::shadow::{Shadow, Spec};
+use crate::sharing::Sharing;
 use crate::state::StateMachine;
+use crate::times::Times;
 use crate::user_page::UserPages;
 use crate::violation::Violation;
 use crate::{count, freed, progress, warn};
@@ -28,6 +32,9 @@ pub struct Oracles {
     violations: Vec<Violation>,
     user_pages: UserPages,
     exchange: Exchange,
+    sharing: Sharing,
+    times: Times,
+    scheduling: Scheduling,
     /// Values that readers emitted inside NMI handlers.
     pub sampled: u64,
 }
@@ -45,8 +52,20 @@ impl Oracles {
             violations: Vec::new(),
             user_pages: UserPages::default(),
             exchange: Exchange::default(),
+            sharing: Sharing::default(),
+            times: Times::default(),
+            scheduling: Scheduling::default(),
             sampled: 0,
         }
+    }
+
+    /// For this scheduler, on a machine with so many general-purpose counters on each CPU. Without
+    /// it the oracles `sharing` and `schedule` know no rule.
+    #[must_use]
+    pub fn under(mut self, rows: &Rows, counters: usize) -> Self {
+        self.sharing = Sharing::under(rows);
+        self.scheduling = Scheduling::with_counters(counters);
+        self
     }
 
     /// With the instructions that read user pages, by address, with the name of the event.
@@ -89,7 +108,10 @@ impl Observer for Oracles {
     fn guest_event(&mut self, view: &View<'_>, event: GuestEvent, rip: u64) {
         match event {
             GuestEvent::Born(object) => self.shadow.born(view, object),
-            GuestEvent::Died(object) => self.shadow.died(view, object),
+            GuestEvent::Died(object) => {
+                self.times.died(view, object, &self.shadow);
+                self.shadow.died(view, object);
+            }
             GuestEvent::Value {
                 object,
                 value,
@@ -122,10 +144,13 @@ impl Observer for Oracles {
 
     fn wrmsr(&mut self, view: &View<'_>, msr: u32, value: u64) {
         self.shadow.wrmsr(view, msr, value);
+        let found = &mut self.violations;
+        self.ownership.wrmsr(view, msr, value, found);
     }
 
     fn syscall(&mut self, view: &View<'_>) {
         self.shadow.syscall(view);
+        self.times.syscall(view);
         if Shadow::is_reset(view) {
             self.monotony.reset();
         }
@@ -142,10 +167,15 @@ impl Observer for Oracles {
         self.shadow.return_to_user(view);
         self.state.return_to_user(view, &mut self.violations);
         self.ownership.return_to_user(view, &mut self.violations);
+        self.sharing.return_to_user(view, &mut self.violations);
+        let (shadow, found) = (&self.shadow, &mut self.violations);
+        self.times.return_to_user(view, shadow, found);
+        self.scheduling.return_to_user(view, shadow, found);
     }
 
     fn leave_user(&mut self, view: &View<'_>) {
         self.shadow.leave_user(view);
+        self.times.leave_user(view);
     }
 
     fn nmi_exit(&mut self, view: &View<'_>, frame: NmiFrame) {
@@ -157,8 +187,10 @@ impl Observer for Oracles {
         self.claims.access(view, access);
         self.shadow.access(view, access);
         self.user_pages.access(view, access);
-        let exchanged = self.exchange.access(view, access, &mut self.shadow);
+        let (shadow, times) = (&mut self.shadow, &mut self.times);
+        let exchanged = self.exchange.access(view, access, shadow, times);
         self.violations.extend(exchanged);
+        self.violations.extend(self.times.access(view, access));
         self.violations.extend(self.monotony.access(view, access));
         self.violations.extend(self.ownership.access(view, access));
         self.violations.extend(StateMachine::access(view, access));

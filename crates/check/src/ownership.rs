@@ -11,9 +11,10 @@
 use std::collections::BTreeSet;
 
 use abi::layout::CPUS_MAX;
-use image::Image;
+use abi::msr::PERF_GLOBAL_CTRL;
 use machine::{AccessKind, ObjectAccess, ObjectId, View};
 
+use crate::table::Table;
 use crate::violation::{Moment, Oracle, Violation};
 
 /// `PERF_HES_STOPPED` and `PERF_HES_UPTODATE`.
@@ -22,25 +23,17 @@ const UPTODATE: u64 = 2;
 
 /// `PERF_EVENT_STATE_ENABLED` in this guest's numbering.
 const ENABLED: i32 = 1;
-/// Counters the driver's table has room for (`X86_PMC_IDX_MAX`).
-const COUNTERS_MAX: i32 = 64;
-
-/// Address of `cpu_hw_events[0].events` and the distance to that of the next CPU.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Table {
-    events: u64,
-    stride: u64,
-}
 
 /// Who is between the two halves of `x86_pmu_stop`, by CPU: in interrupted code and in an NMI
 /// handler.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Ownership {
     stopping: [[Option<ObjectId>; 2]; CPUS_MAX],
-    /// Where the driver's table is, once it has been looked up.
-    table: Option<Table>,
+    table: Table,
     /// Counters that have been reported as held by nobody alive.
     leaked: BTreeSet<(usize, i32, u64)>,
+    /// Counters that have been reported as switched on for an event that is INACTIVE.
+    early: BTreeSet<(usize, i32, u64)>,
     last_read: Option<(u64, u64)>,
 }
 
@@ -74,10 +67,7 @@ impl Ownership {
     /// Judges the driver's table where the CPU returns to user code: whoever holds a counter must
     /// be alive and meant to count.
     pub(crate) fn return_to_user(&mut self, view: &View<'_>, out: &mut Vec<Violation>) {
-        for idx in 0..COUNTERS_MAX {
-            let Some(addr) = self.holder(view, idx).filter(|&addr| addr != 0) else {
-                continue;
-            };
+        for (idx, addr) in self.table.holders(view) {
             let Some((id, _)) = view.objects.at(addr) else {
                 continue;
             };
@@ -106,23 +96,45 @@ impl Ownership {
         }
     }
 
+    /// Judges the table where interrupted code lets the counters run: whoever holds one must be known
+    /// to be on the hardware, or a sync of its sharers does not read it.
+    pub(crate) fn wrmsr(
+        &mut self,
+        view: &View<'_>,
+        msr: u32,
+        value: u64,
+        out: &mut Vec<Violation>,
+    ) {
+        if msr != PERF_GLOBAL_CTRL || value == 0 || view.core.nmi.is_some() {
+            return;
+        }
+        for (idx, addr) in self.table.holders(view) {
+            let Some((id, _)) = view.objects.at(addr) else {
+                continue;
+            };
+            let object = view.objects.get(id);
+            let inactive = view.field(id, "state") == Some(0);
+            if !object.dead && inactive && self.early.insert((view.cpu, idx, addr)) {
+                let rip = view.core.cpu.rip;
+                out.push(Violation {
+                    oracle: Oracle::Ownership,
+                    event: object.name.clone(),
+                    reader: None,
+                    expected: "whose counter is switched on is ACTIVE or ENABLED".to_owned(),
+                    got: format!("counter {idx} of {} runs while it is INACTIVE", object.name),
+                    error: u64::from(idx.unsigned_abs()),
+                    tolerated: None,
+                    at: Moment::of(view, rip),
+                });
+            }
+        }
+    }
+
     fn holds_counter(&mut self, view: &View<'_>, object: ObjectId) -> bool {
         let Some(idx) = view.field(object, "hw.idx") else {
             return false;
         };
-        self.holder(view, idx as i32) == Some(view.objects.get(object).addr)
-    }
-
-    /// `cpu_hw_events.events[idx]` of this CPU.
-    fn holder(&mut self, view: &View<'_>, idx: i32) -> Option<u64> {
-        if self.table.is_none() {
-            self.table = Table::of(view.image);
-        }
-        let Table { events, stride } = self.table?;
-        let idx = u64::try_from(idx).ok().filter(|&idx| idx < 64)?;
-        view.mem
-            .read_u64(events + view.cpu as u64 * stride + idx * 8)
-            .ok()
+        self.table.holder(view, idx as i32) == Some(view.objects.get(object).addr)
     }
 
     /// Whether `object` was stopped without a last update, by an overflow, and its counter is still
@@ -133,12 +145,13 @@ impl Ownership {
         let idx = view.field(object, "hw.idx").unwrap_or(0) as i32;
         !leaving
             && view.field(object, "hw.state") == Some(STOPPED)
-            && self.holder(view, idx) == Some(0)
+            && self.table.holder(view, idx) == Some(0)
     }
 
     fn violation(&mut self, view: &View<'_>, access: &ObjectAccess) -> Violation {
         let idx = view.field(access.object, "hw.idx").unwrap_or(0) as i32;
         let holder = self
+            .table
             .holder(view, idx)
             .and_then(|addr| view.objects.at(addr))
             .map_or_else(
@@ -158,22 +171,5 @@ impl Ownership {
             tolerated: None,
             at: Moment::of(view, access.rip),
         }
-    }
-}
-
-impl Table {
-    /// From the first CPU's table to behind the last one's.
-    pub(crate) fn range(self) -> (u64, u64) {
-        (self.events, self.events + self.stride * CPUS_MAX as u64)
-    }
-
-    pub(crate) fn of(image: &Image) -> Option<Self> {
-        let perf = image.symbol("PERF")?.addr;
-        let per_cpu = image.layout("Perf")?.field("cpu_hw_events")?.offset;
-        let hw = image.layout("CpuHwEvents")?;
-        Some(Self {
-            events: perf + per_cpu + hw.field("events")?.offset,
-            stride: hw.size,
-        })
     }
 }

@@ -34,6 +34,9 @@ pub enum Counted {
     Retired(HwEvent),
     /// What decisions deliver, with this event code.
     Injected(u64),
+    /// Nanoseconds of the guest's clock. Exact where that stands still in the kernel: on one CPU, under
+    /// `unit`.
+    Clock,
 }
 
 /// What the scenario says of an event.
@@ -195,6 +198,42 @@ impl Shadow {
         self.events
             .values()
             .any(|ideal| !ideal.exact && ideal.since.is_some_and(|(on, _)| on == cpu))
+    }
+
+    /// The events that are known, in order of birth.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = ObjectId> + '_ {
+        self.events.keys().copied()
+    }
+
+    /// The opened event that this one was inherited from.
+    pub(crate) fn parent(&self, object: ObjectId) -> Option<ObjectId> {
+        self.events.get(&object)?.parent
+    }
+
+    /// Whether the user wants it to count, its leader and its CPU being there.
+    pub(crate) fn meant(&self, object: ObjectId) -> bool {
+        self.events.get(&object).is_some_and(|ideal| {
+            let leader = ideal.leader.and_then(|leader| self.events.get(&leader));
+            ideal.enabled && !ideal.gone && leader.is_none_or(|leader| leader.enabled)
+        })
+    }
+
+    /// Whether its context is loaded: a CPU's always is, a task's while the task runs.
+    pub(crate) fn loaded(&self, view: &View<'_>, object: ObjectId) -> bool {
+        let root = self.parent(object).unwrap_or(object);
+        self.families.of_cpu(root) || self.families.runs(view, object)
+    }
+
+    /// Whether it is to count what this CPU does.
+    pub(crate) fn here(&self, view: &View<'_>, object: ObjectId) -> bool {
+        let root = self.parent(object).unwrap_or(object);
+        let bound = view.field(object, "cpu").map_or(-1, |cpu| cpu as i32);
+        let of_cpu = self.families.of_cpu(root);
+        let this = bound == view.cpu as i32;
+        if of_cpu {
+            return this;
+        }
+        (bound < 0 || this) && self.families.is_current(view, object)
     }
 
     /// Two events have exchanged their counts: so do the ideals.
@@ -452,8 +491,8 @@ impl Shadow {
                 .is_none_or(|l| enabled.get(&l).copied().unwrap_or(true));
             let of_task = families.counts(view.cpu, ideal.parent.unwrap_or(id));
             let meant = in_call || (ideal.enabled && leader_enabled && of_task && !ideal.gone);
-            let counts =
-                matches!(ideal.spec.counted, Counted::Retired(_)) && meant && scheduled(view, id);
+            let injected = matches!(ideal.spec.counted, Counted::Injected(_));
+            let counts = !injected && meant && scheduled(view, id);
             ideal.since = counts.then(|| (view.cpu, ideal.total(view, view.cpu)));
         }
     }
@@ -595,7 +634,7 @@ const RDI: usize = 7;
 pub(crate) const ACTIVE: i32 = 2;
 
 /// ACTIVE in guest memory, on this CPU.
-fn scheduled(view: &View<'_>, object: ObjectId) -> bool {
+pub(crate) fn scheduled(view: &View<'_>, object: ObjectId) -> bool {
     view.field(object, "state") == Some(u64::from(ACTIVE as u32))
         && view.field(object, "oncpu") == Some(view.cpu as u64)
 }
@@ -603,8 +642,10 @@ fn scheduled(view: &View<'_>, object: ObjectId) -> bool {
 impl Ideal {
     /// Occurrences on `cpu` in the rings that the event counts, since reset of the machine.
     fn total(&self, view: &View<'_>, cpu: usize) -> u64 {
-        let Counted::Retired(event) = self.spec.counted else {
-            return 0;
+        let event = match self.spec.counted {
+            Counted::Retired(event) => event,
+            Counted::Injected(_) => return 0,
+            Counted::Clock => return view.cores[cpu].clock_ns(),
         };
         let totals = view.cores[cpu].totals();
         let of = |counts: bool, ring| if counts { totals.get(ring, event) } else { 0 };

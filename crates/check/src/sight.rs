@@ -11,7 +11,7 @@
 use image::Image;
 use machine::{AccessKind, Objects};
 
-use crate::ownership::Table;
+use crate::table::Place;
 
 /// Fields whose loads the oracles remember.
 const LOADS: [&str; 3] = ["hw.prev_count", "dup_count", "rb"];
@@ -28,7 +28,7 @@ impl Sight {
     #[must_use]
     pub fn new(image: &Image) -> Self {
         Self {
-            table: Table::of(image).map(Table::range),
+            table: Place::of(image).map(Place::range),
         }
     }
 

@@ -8,8 +8,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use machine::{AccessKind, Core, ObjectAccess, ObjectId, View};
+use machine::{AccessKind, ObjectAccess, ObjectId, View};
 
+use crate::sharing::quiet;
 use crate::violation::{Moment, Oracle, Violation};
 
 /// States of an event, in the guest's numbering (contract, section 5).
@@ -212,8 +213,7 @@ impl StateMachine {
     /// Judges all events where a CPU returns to user code and no other one is in the kernel: nothing
     /// is half done there.
     pub(crate) fn return_to_user(&mut self, view: &View<'_>, out: &mut Vec<Violation>) {
-        let quiet = |core: &Core| core.cpu.cpl() == 3 || core.cpu.halted;
-        if !view.cores.iter().all(quiet) {
+        if !quiet(view) {
             return;
         }
         let events: Vec<Sharing> = view

@@ -26,11 +26,17 @@ pub enum Oracle {
     Freed,
     /// An NMI handler that does not finish in its budget.
     Progress,
+    /// Compatible events that hold more than one counter.
+    Sharing,
+    /// Enabled or running times that are wrong.
+    Times,
+    /// An event that is meant to count and fits, and is not on the PMU.
+    Schedule,
 }
 
 impl Oracle {
     /// Every oracle.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 10] = [
         Self::Count,
         Self::Monotony,
         Self::Ownership,
@@ -38,6 +44,9 @@ impl Oracle {
         Self::Warn,
         Self::Freed,
         Self::Progress,
+        Self::Sharing,
+        Self::Times,
+        Self::Schedule,
     ];
 
     /// The name in files and reports.
@@ -51,6 +60,9 @@ impl Oracle {
             Self::Warn => "warn",
             Self::Freed => "freed",
             Self::Progress => "progress",
+            Self::Sharing => "sharing",
+            Self::Times => "times",
+            Self::Schedule => "schedule",
         }
     }
 
@@ -65,6 +77,9 @@ impl Oracle {
             Self::Warn => "no WARN_ON_ONCE in the guest",
             Self::Freed => "no access to a freed event",
             Self::Progress => "an NMI handler finishes in its budget",
+            Self::Sharing => "compatible events of a context hold one counter",
+            Self::Times => "read(2) returns the ideal enabled and running times",
+            Self::Schedule => "what is meant to count and fits is on the PMU, as under none",
         }
     }
 }

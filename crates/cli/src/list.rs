@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::files::{self, json_name};
 
 /// Event kinds of scenario files, in words.
-const EVENTS: [(&str, &str); 7] = [
+const EVENTS: [(&str, &str); 8] = [
     (
         "inject",
         "counts only what decisions deliver; overflows at the boundary of an injected NMI",
@@ -27,6 +27,10 @@ const EVENTS: [(&str, &str); 7] = [
     ),
     ("branches", "branch instructions retired"),
     ("branch-misses", "mispredicted branches retired"),
+    (
+        "cpu-clock",
+        "nanoseconds: a software event, in the group of a hardware event",
+    ),
     (
         "{ raw = 0x1c2 }",
         "an event select: code, unit mask, EDGE, ANY, INV, CMASK",

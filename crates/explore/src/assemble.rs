@@ -545,6 +545,7 @@ pub fn specs(scenario: &Scenario) -> BTreeMap<Arc<str>, check::shadow::Spec> {
                 EventKind::RefCycles => Counted::Retired(HwEvent::RefCycles),
                 EventKind::Branches => Counted::Retired(HwEvent::Branches),
                 EventKind::BranchMisses => Counted::Retired(HwEvent::BranchMisses),
+                EventKind::CpuClock => Counted::Clock,
                 EventKind::Raw(config) => raw_event(config),
             };
             let spec = Spec {

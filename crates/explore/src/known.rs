@@ -44,12 +44,14 @@ impl Boundaries {
         }
     }
 
-    /// Whether a finding about `event` at `at` lies in it; one about none (a warning) in that of any.
+    /// Whether a finding about `event` at `at` lies in it, or in that of a child whose share is in what
+    /// `event` shows; one about none (a warning) in that of any.
     fn contains(&self, event: &str, at: Ordinal) -> bool {
-        match self.of.get(event) {
-            Some(own) => own.contains(&at),
-            None => self.of.values().any(|own| own.contains(&at)),
-        }
+        let none = !self.of.contains_key(event);
+        let of_family = |name: &str| name.split('.').next() == Some(event);
+        self.of
+            .iter()
+            .any(|(name, own)| (none || name == event || of_family(name)) && own.contains(&at))
     }
 }
 

@@ -14,6 +14,9 @@ use machine::{Hardware, Machine, Program, SetupError};
 /// Boundaries that one run may take: far beyond any scenario, so that a guest that spins ends.
 pub const RUN_LIMIT: u64 = 50_000_000;
 
+/// General-purpose counters that the guest's driver uses at most.
+const GUEST_COUNTERS_MAX: u8 = 8;
+
 /// Image, hardware, scheduler and programs.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -52,7 +55,9 @@ impl Setup {
     #[must_use]
     pub fn oracles(&self) -> Oracles {
         let looks = self.programs.iter().flat_map(|program| &program.looks);
+        let counters = self.hardware.pmu.gp_counters.min(GUEST_COUNTERS_MAX);
         Oracles::new(self.specs.clone())
+            .under(&self.rows, usize::from(counters))
             .looking(looks.map(|look| (look.rip, look.event.clone())).collect())
     }
 }

@@ -79,6 +79,7 @@ fn every_mutant_of_a_claim_breaks_it() {
         .filter(|mutant| claim_of(mutant).is_some())
         .collect();
     named.insert("variants/p24-sunk-store".to_owned());
+    named.insert("variants/p25-loads-swapped".to_owned());
     let mut broken = BTreeSet::new();
     for path in scenario_files() {
         let shipped = Shipped::load(&path);

@@ -165,8 +165,9 @@ pub const CLAIMS: &[Claim] = &[
         Class::Invariant,
         "ENABLED is stored before the PMU is enabled.",
         "No count tells: a sync may lag by what the kernel itself counts between the two \
-         instructions. The access-order test shows the order, and the composed remove_dup with \
-         state_before_enable = false the other one.",
+         instructions. Oracle ownership looks at the state of whoever holds a counter as the PMU is \
+         enabled. Broken by mutants/p17-enable-first, v11's remove_dup with the two the other way \
+         round.",
     ),
     claim(
         "P18",
@@ -200,7 +201,7 @@ pub const CLAIMS: &[Claim] = &[
         "P22",
         Class::Symptom,
         "One of the two returns in can_share is superfluous; with it, software events are shared.",
-        "Needs software events, which the guest's perf core does not have.",
+        "Shown with two cpu-clock events in the groups of hardware events. Their values stay right.",
     ),
     claim(
         "P23",
@@ -222,9 +223,10 @@ pub const CLAIMS: &[Claim] = &[
         "P25",
         Class::CannotOccur,
         "The order between CPUs that P21 demands is missing in v12.",
-        "x86 keeps stores in order and loads in order. The variant variants/p24-sunk-store shows on \
-         two CPUs what another order of exit_dup_master's stores does; that of init_dup_master's is \
-         P20's p20-init-dup-master-remote, where v11 has it.",
+        "x86 keeps stores in order and loads in order. The variant variants/p25-loads-swapped has the \
+         loads of perf_event_count in the other order, as a weaker memory model allows; \
+         variants/p24-sunk-store shows on two CPUs what another order of exit_dup_master's stores \
+         does. That of init_dup_master's is P20's p20-init-dup-master-remote, where v11 has it.",
     ),
     claim(
         "P26",
@@ -279,6 +281,20 @@ pub const CLAIMS: &[Claim] = &[
         Class::Found,
         "perf_event_sync_stat exchanges count alone, which for a master is the accumulator.",
         "In every version: clones with inherit_stat give each other wrong counts.",
+    ),
+    claim(
+        "N8",
+        Class::Found,
+        "Reading a master that is ENABLED leaves its enabled time where it was.",
+        "perf_event_read asks the CPU of whatever is above INACTIVE; an ENABLED master is on none \
+         (oncpu is -1), so that nothing is brought up to date.",
+    ),
+    claim(
+        "N9",
+        Class::Found,
+        "Not every way to enable an event looks for a master: compatible events get a counter each.",
+        "Enabling in an active context does from v12 on, if it schedules at once; exec and the \
+         enabling of a leader for its siblings do in no version.",
     ),
 ];
 

@@ -18,19 +18,23 @@ pub enum EventKind {
     Branches,
     /// Mispredicted branches (`PERF_COUNT_HW_BRANCH_MISSES`).
     BranchMisses,
+    /// Nanoseconds while it is scheduled (`PERF_COUNT_SW_CPU_CLOCK`): a software event, in the group of
+    /// a hardware event.
+    CpuClock,
     /// A raw event select (`PERF_TYPE_RAW`): code, unit mask, EDGE, ANY, INV, CMASK.
     Raw(u64),
 }
 
 impl EventKind {
     /// The words for kinds in files, but for `raw`.
-    pub(crate) const WORDS: [(&'static str, Self); 6] = [
+    pub(crate) const WORDS: [(&'static str, Self); 7] = [
         ("inject", Self::Inject),
         ("instructions", Self::Instructions),
         ("cycles", Self::Cycles),
         ("ref-cycles", Self::RefCycles),
         ("branches", Self::Branches),
         ("branch-misses", Self::BranchMisses),
+        ("cpu-clock", Self::CpuClock),
     ];
 
     /// Bits of a raw event select that the driver takes from the user (`X86_RAW_EVENT_MASK` and
@@ -145,6 +149,7 @@ impl Event {
             EventKind::RefCycles => (syscall::TYPE_HARDWARE, syscall::HW_REF_CPU_CYCLES),
             EventKind::Branches => (syscall::TYPE_HARDWARE, syscall::HW_BRANCH_INSTRUCTIONS),
             EventKind::BranchMisses => (syscall::TYPE_HARDWARE, syscall::HW_BRANCH_MISSES),
+            EventKind::CpuClock => (syscall::TYPE_SOFTWARE, syscall::SW_CPU_CLOCK),
             EventKind::Raw(config) => (syscall::TYPE_RAW, config),
         };
         let mut read_format = syscall::FORMAT_TOTAL_TIME_ENABLED

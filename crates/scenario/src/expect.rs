@@ -24,11 +24,15 @@ pub enum Oracle {
     Progress,
     /// Compatible events hold one counter.
     Sharing,
+    /// Enabled and running times against the ideal ones.
+    Times,
+    /// What is meant to count and fits is on the PMU.
+    Schedule,
 }
 
 impl Oracle {
     /// Every oracle.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Count,
         Self::Monotony,
         Self::Ownership,
@@ -37,6 +41,8 @@ impl Oracle {
         Self::Freed,
         Self::Progress,
         Self::Sharing,
+        Self::Times,
+        Self::Schedule,
     ];
 
     /// The name in files and reports.
@@ -51,6 +57,8 @@ impl Oracle {
             Self::Freed => "freed",
             Self::Progress => "progress",
             Self::Sharing => "sharing",
+            Self::Times => "times",
+            Self::Schedule => "schedule",
         }
     }
 

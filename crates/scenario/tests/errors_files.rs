@@ -896,7 +896,7 @@ source = "s"
             6 | reaches = []
               |           ^^
               |
-              = help: possible: `pmi`, `late`, `external` or `preempt`
+              = help: possible: `pmi`, `late`, `external`, `preempt` or `tick`
 
             error[E0103]: `[[known]]` has no `source`
              --> known.toml:9:1
@@ -912,7 +912,7 @@ source = "s"
             10 | oracle = "monotny"
                |          ^^^^^^^^^ did you mean `monotony`?
                |
-               = help: possible: `count`, `monotony`, `ownership`, `state`, `warn`, `freed`, `progress` or `sharing`
+               = help: possible: `count`, `monotony`, `ownership`, `state`, `warn`, `freed`, `progress`, `sharing`, `times` or `schedule`
 
             error[E0106]: unknown reaches `pim`
               --> known.toml:14:12
@@ -920,7 +920,7 @@ source = "s"
             14 | reaches = ["pim"]
                |            ^^^^^ did you mean `pmi`?
                |
-               = help: possible: `pmi`, `late`, `external` or `preempt`
+               = help: possible: `pmi`, `late`, `external`, `preempt` or `tick`
 
             error[E0201]: unknown event `A`
               --> known.toml:19:11

@@ -253,7 +253,7 @@ program = [ { opne = "A" }, { open = "C" } ]
             5 |   { id = "A", kind = "instrucions", pined = true },
               |                      ^^^^^^^^^^^^^ did you mean `instructions`?
               |
-              = help: possible: `inject`, `instructions`, `cycles`, `ref-cycles`, `branches` or `branch-misses`
+              = help: possible: `inject`, `instructions`, `cycles`, `ref-cycles`, `branches`, `branch-misses` or `cpu-clock`
 
             error[E0102]: unknown key in the event: `pined`
              --> a.toml:5:37
@@ -437,7 +437,7 @@ program = [  ]
             5 |   { id = "A", kind = "inst" },
               |                      ^^^^^^
               |
-              = help: possible: `inject`, `instructions`, `cycles`, `ref-cycles`, `branches` or `branch-misses`
+              = help: possible: `inject`, `instructions`, `cycles`, `ref-cycles`, `branches`, `branch-misses` or `cpu-clock`
 
             error[E0106]: unknown read `groups`
              --> a.toml:6:39
@@ -1389,7 +1389,7 @@ base_line = []
             18 |   { oracle = "counts", event = "Z" },
                |              ^^^^^^^^ did you mean `count`?
                |
-               = help: possible: `count`, `monotony`, `ownership`, `state`, `warn`, `freed`, `progress` or `sharing`
+               = help: possible: `count`, `monotony`, `ownership`, `state`, `warn`, `freed`, `progress`, `sharing`, `times` or `schedule`
 
             error[E0201]: unknown event `Z`
               --> a.toml:18:32

@@ -34,7 +34,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         steps: steps! {
             "1": "R E.state";
             "2": "R E.dup_active";
-            "3": "call x86_pmu_read(E)";
+            "3": "call pmu->read(E)";
             "4": "R E.count";
             "5": "W E.master_count";
             "6": "W E.dup_count";
@@ -78,7 +78,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         cycle: None,
         returns: None,
         steps: steps! {
-            "1": "call x86_pmu_read(M)";
+            "1": "call pmu->read(M)";
             "2": "R M.count";
             "3": "R M.child_count";
             "4": "R E.dup_count";
@@ -101,7 +101,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         steps: steps! {
             "2": "R E.dup_count";
             "3": "R M.state";
-            "3": "call x86_pmu_read(M)";
+            "3": "call pmu->read(M)";
             "4": "R M.count";
             "5": "RMW E.dup_count";
             "6": "RMW E.master_count" | "RMW E.count";
@@ -123,7 +123,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             "2": "call compatible(E, T)";
             "3": "R T.dup_master";
             "3": "R T.state";
-            "3": "call x86_pmu_read(T)";
+            "3": "call pmu->read(T)";
             "3": "call init_dup_master(T)";
             "4": "R T.dup_master";
             "4": "W E.dup_master = T" | "W E.dup_master = E";
@@ -177,7 +177,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             "7": "W NM.dup_active";
             "8": "call copy_hw_config(E, NM)";
             "8": "call perf_pmu_disable()";
-            "8": "call x86_pmu_add(NM)";
+            "8": "call pmu->add(NM)";
             "8": "call perf_pmu_enable()";
             "9": "R NM.state";
             "9": "W NM.state = ENABLED";
@@ -212,7 +212,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             "7": "W NM.dup_active";
             "8": "call copy_hw_config(E, NM)";
             "8": "call perf_pmu_disable()";
-            "8": "call x86_pmu_add(NM)";
+            "8": "call pmu->add(NM)";
             "9": "R NM.state";
             "9": "W NM.state = ENABLED";
             "10": "call perf_pmu_enable()";
@@ -229,13 +229,13 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         returns: Some(1),
         steps: steps! {
             "1": "R E.dup_master";
-            "1": "call x86_pmu_add(E)";
+            "1": "call pmu->add(E)";
             "2": "R E.dup_master";
             "3": "R M.dup_active";
-            "3": "call x86_pmu_add(M)";
+            "3": "call pmu->add(M)";
             "3": "call perf_event_set_state(M, ENABLED)";
             "4": "RMW M.dup_active";
-            "5": "call x86_pmu_read(M)";
+            "5": "call pmu->read(M)";
             "6": "R M.count";
             "6": "W E.dup_count";
             "6": "R M.child_count";
@@ -254,13 +254,13 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         returns: Some(1),
         steps: steps! {
             "1": "R E.dup_master";
-            "1": "call x86_pmu_add(E)";
+            "1": "call pmu->add(E)";
             "2": "R E.dup_master";
             "3": "R M.dup_active";
-            "3": "call x86_pmu_add(M)";
+            "3": "call pmu->add(M)";
             "3": "call perf_event_set_state(M, ENABLED)";
             "4": "RMW M.dup_active";
-            "5": "call x86_pmu_read(M)";
+            "5": "call pmu->read(M)";
             "6": "R M.count";
             "6": "W E.dup_count";
         },
@@ -276,11 +276,11 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         returns: Some(1),
         steps: steps! {
             "null": "R E.dup_master";
-            "null": "call x86_pmu_del(E)";
+            "null": "call pmu->del(E)";
             "M": "R E.dup_master";
             "1": "call read_dup(E, M)";
             "2": "RMW M.dup_active";
-            "2": "call x86_pmu_del(M)";
+            "2": "call pmu->del(M)";
             "2": "call perf_event_set_state(M, INACTIVE)";
         },
         notes: &[
@@ -295,10 +295,10 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         returns: Some(1),
         steps: steps! {
             "null": "R E.dup_master";
-            "null": "call x86_pmu_del(E)";
+            "null": "call pmu->del(E)";
             "M": "R E.dup_master";
             "1": "RMW M.dup_active";
-            "1": "call x86_pmu_del(M)";
+            "1": "call pmu->del(M)";
             "1": "call perf_event_set_state(M, INACTIVE)";
             "2": "call read_dup(E, M)";
         },
@@ -314,7 +314,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         returns: Some(1),
         steps: steps! {
             "null": "R E.dup_master";
-            "null": "call x86_pmu_read(E)";
+            "null": "call pmu->read(E)";
             "M": "R E.dup_master";
             "M": "call read_dup(E, M)" | "call read_dup(E, TOMBSTONE)";
         },

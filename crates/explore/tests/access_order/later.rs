@@ -79,7 +79,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             "2": "call compatible(E, T)";
             "3": "R T.dup_master";
             "3": "R T.state";
-            "3": "call x86_pmu_read(T)";
+            "3": "call pmu->read(T)";
             "3": "call init_dup_master(T)";
             "4": "R T.dup_master";
             "4": "W E.dup_master = T";
@@ -102,7 +102,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             "2": "call compatible(E, T)";
             "3": "R T.dup_master";
             "3": "R T.state";
-            "3": "call x86_pmu_read(T)";
+            "3": "call pmu->read(T)";
             "3": "call init_dup_master(T)";
             "4": "R T.dup_master";
             "4": "W E.dup_master = T";
@@ -123,7 +123,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             "3": "W E.dup_master = null";
             "3'": "R E.dup_active";
             "3'": "call perf_pmu_disable()";
-            "3'": "call x86_pmu_del(E)";
+            "3'": "call pmu->del(E)";
             "4": "R T.event_entry.next" | "R E.event_entry.next";
             "4": "R T.dup_master" | "R E.dup_master";
             "4c": "R T.state";
@@ -135,7 +135,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             "4j": "W T.dup_master = NM";
             "5": "call exit_dup_master(E)";
             "8": "call copy_hw_config(E, NM)";
-            "8": "call x86_pmu_add(NM)";
+            "8": "call pmu->add(NM)";
             "9": "R NM.state";
             "9": "W NM.state = ENABLED";
             "10": "call perf_pmu_enable()";
@@ -160,7 +160,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             "3": "W E.dup_master = null";
             "3'": "R E.dup_active";
             "3'": "call perf_pmu_disable()";
-            "3'": "call x86_pmu_del(E)";
+            "3'": "call pmu->del(E)";
             "4": "R T.event_entry.next" | "R E.event_entry.next";
             "4": "R T.dup_master" | "R E.dup_master";
             "4a": "R NM.dup_active_list.prev";
@@ -188,7 +188,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             "4j": "W T.dup_master = NM";
             "5": "call exit_dup_master(E)";
             "8": "call copy_hw_config(E, NM)";
-            "8": "call x86_pmu_add(NM)";
+            "8": "call pmu->add(NM)";
             "9": "R NM.state";
             "9": "W NM.state = ENABLED";
             "10": "call perf_pmu_enable()";
@@ -208,10 +208,10 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         returns: Some(1),
         steps: steps! {
             "1": "R E.dup_master";
-            "1": "call x86_pmu_add(E)";
+            "1": "call pmu->add(E)";
             "2": "R E.dup_master";
             "3": "R M.dup_active";
-            "3": "call x86_pmu_add(M)";
+            "3": "call pmu->add(M)";
             "3": "call perf_event_set_state(M, ENABLED)";
             "4": "RMW M.dup_active";
             "4'": "R M.dup_active_list.prev";
@@ -219,7 +219,7 @@ pub(crate) const FUNCTIONS: &[Function] = &[
             "4'": "W E.dup_active_list.next";
             "4'": "W E.dup_active_list.prev";
             "4'": "W M.dup_active_list.next" | "W T.dup_active_list.next";
-            "5": "call x86_pmu_read(M)";
+            "5": "call pmu->read(M)";
             "6": "R M.count";
             "6": "W E.dup_count";
             "7": "call update_userpage(E)";
@@ -237,10 +237,10 @@ pub(crate) const FUNCTIONS: &[Function] = &[
         returns: Some(1),
         steps: steps! {
             "null": "R E.dup_master";
-            "null": "call x86_pmu_del(E)";
+            "null": "call pmu->del(E)";
             "M": "R E.dup_master";
             "1": "RMW M.dup_active";
-            "1": "call x86_pmu_del(M)";
+            "1": "call pmu->del(M)";
             "1": "call perf_event_set_state(M, INACTIVE)";
             "2": "call read_dup(E, M)";
             "3": "R E.dup_active_list.prev";

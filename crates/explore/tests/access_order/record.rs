@@ -69,9 +69,9 @@ const CALLEES: &[(&str, &str, &[Kind])] = &[
     ("event_pmu_read_dup", "read_dup", &[Event, Event]),
     ("perf_event_can_share", "can_share", &[Event]),
     ("perf_event_compatible", "compatible", &[Event, Event]),
-    ("x86_pmu_add", "x86_pmu_add", &[Event]),
-    ("x86_pmu_del", "x86_pmu_del", &[Event]),
-    ("x86_pmu_read", "x86_pmu_read", &[Event]),
+    ("pmu_op_add", "pmu->add", &[Event]),
+    ("pmu_op_del", "pmu->del", &[Event]),
+    ("pmu_op_read", "pmu->read", &[Event]),
     (
         "perf_event_set_state",
         "perf_event_set_state",
@@ -82,7 +82,7 @@ const CALLEES: &[(&str, &str, &[Kind])] = &[
     ("perf_pmu_enable", "perf_pmu_enable", &[]),
     ("perf_event_update_userpage", "update_userpage", &[Event]),
     ("userpage_owner_v11r", "userpage_owner", &[Event]),
-    ("x86_pmu_event_idx", "event_idx", &[Event]),
+    ("pmu_op_event_idx", "event_idx", &[Event]),
 ];
 
 /// The rows whose calls are recorded, without version, and how many events they take.

@@ -42,10 +42,10 @@ fn from_v11_the_old_master_leaves_the_pmu_first_and_what_remains_is_settled_last
             function,
             &[
                 "call perf_pmu_disable()",
-                "call x86_pmu_del(E)",
+                "call pmu->del(E)",
                 "W NM.dup_master = TOMBSTONE",
                 "call exit_dup_master(E)",
-                "call x86_pmu_add(NM)",
+                "call pmu->add(NM)",
                 "call perf_pmu_enable()",
                 "W NM.dup_active",
             ],
@@ -81,7 +81,7 @@ fn v12_moves_active_sharers_between_lists() {
         &[
             "RMW M.dup_active",
             "W E.dup_active_list.next",
-            "call x86_pmu_read(M)",
+            "call pmu->read(M)",
         ],
     );
     ordered(

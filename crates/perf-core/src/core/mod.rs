@@ -30,6 +30,7 @@ pub mod read;
 pub mod resched;
 pub mod ring;
 pub mod sched;
+pub mod software;
 pub mod task;
 pub mod tick;
 pub mod times;

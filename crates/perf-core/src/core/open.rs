@@ -368,7 +368,7 @@ impl<H: Hardware> Perf<H> {
             }
             // perf_init_event
             if err == 0 {
-                err = self.x86_pmu_event_init(event);
+                err = self.pmu_op_event_init(event);
             }
             if err != 0 {
                 // Nobody has heard of it: no word to the host.

@@ -11,6 +11,7 @@ use crate::perf::Perf;
 use crate::types::{PerfCpuContext, PerfEvent, PerfEventContext, state, txn};
 
 use super::errno::EAGAIN;
+use super::software::is_software_event;
 use super::{MAX_INTERRUPTS, attr_flag, siblings};
 
 impl<H: Hardware> Perf<H> {
@@ -117,7 +118,9 @@ impl<H: Hardware> Perf<H> {
                 (*event).oncpu.write(-1);
                 ret = -EAGAIN;
             } else {
-                (*cpuctx).active_oncpu += 1;
+                if !is_software_event(event) {
+                    (*cpuctx).active_oncpu += 1;
+                }
                 let nr_active = (*ctx).nr_active;
                 (*ctx).nr_active = nr_active + 1;
                 if nr_active == 0 {
@@ -167,7 +170,9 @@ impl<H: Hardware> Perf<H> {
             };
             self.perf_event_set_state(event, new);
 
-            (*cpuctx).active_oncpu -= 1;
+            if !is_software_event(event) {
+                (*cpuctx).active_oncpu -= 1;
+            }
             (*ctx).nr_active -= 1;
             if (*ctx).nr_active == 0 {
                 self.perf_event_ctx_deactivate(ctx);

@@ -52,7 +52,7 @@ impl<H: Hardware> Perf<H> {
                 let active_count = (*event).dup_active.read();
                 if active_count != 0 {
                     self.perf_pmu_disable();
-                    self.x86_pmu_del(event, 0);
+                    self.pmu_op_del(event);
                 }
                 let (new_master, dup_count) = self.move_sharers(event, ctx);
                 self.perf_event_exit_dup_master(event);
@@ -172,7 +172,7 @@ impl<H: Hardware> Perf<H> {
     unsafe fn add_new_master(&self, new_master: *mut PerfEvent) {
         // SAFETY: the core's rule.
         unsafe {
-            let ret = self.x86_pmu_add(new_master, ef::START);
+            let ret = self.pmu_op_add(new_master, ef::START);
             self.warn_on(ret != 0, "perf_event_remove_dup: adding the new master");
             let early = self.row(Row::StateBeforeEnable) != 0;
             if !early {

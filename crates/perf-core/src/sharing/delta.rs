@@ -30,7 +30,7 @@ impl<H: Hardware> Perf<H> {
             // Duplicates may be ACTIVE while the master is not: it is ENABLED then. The driver
             // goes on adding to `count`, so what the master shows must stand elsewhere.
             if is_active {
-                self.x86_pmu_read(event);
+                self.pmu_op_read(event);
             }
             let count = (*event).count.read();
             (*event).master_count.set(count);
@@ -73,7 +73,7 @@ impl<H: Hardware> Perf<H> {
             loop {
                 prev_count = (*event).dup_count.read();
                 if (*master).state.read() > state::INACTIVE {
-                    self.x86_pmu_read(master);
+                    self.pmu_op_read(master);
                 }
                 new_count = (*master).count.read();
                 if (*event).dup_count.cmpxchg(&self.hw, prev_count, new_count) == prev_count {
@@ -187,7 +187,7 @@ impl<H: Hardware> Perf<H> {
             if active_count != 0 {
                 self.copy_hw_config(event, new_master);
                 self.perf_pmu_disable();
-                let ret = self.x86_pmu_add(new_master, ef::START);
+                let ret = self.pmu_op_add(new_master, ef::START);
                 // The patch expects the old master to have made room.
                 self.warn_on(ret != 0, "perf_event_remove_dup: adding the new master");
                 if (*new_master).state.read() == state::INACTIVE {
@@ -204,11 +204,11 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: the core's rule.
         unsafe {
             if (*event).dup_master.read().is_null() {
-                return self.x86_pmu_add(event, ef::START);
+                return self.pmu_op_add(event, ef::START);
             }
             let master = (*event).dup_master.read();
             if (*master).dup_active.read() == 0 {
-                let ret = self.x86_pmu_add(master, ef::START);
+                let ret = self.pmu_op_add(master, ef::START);
                 if ret != 0 {
                     return ret;
                 }
@@ -217,7 +217,7 @@ impl<H: Hardware> Perf<H> {
                 }
             }
             (*master).dup_active.write((*master).dup_active.read() + 1);
-            self.x86_pmu_read(master);
+            self.pmu_op_read(master);
             (*event).dup_count.set((*master).count.read());
             0
         }
@@ -229,14 +229,14 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: the core's rule.
         unsafe {
             if (*event).dup_master.read().is_null() {
-                self.x86_pmu_del(event, 0);
+                self.pmu_op_del(event);
                 return;
             }
             let master = (*event).dup_master.read();
             let active = (*master).dup_active.read() - 1;
             (*master).dup_active.write(active);
             if active == 0 {
-                self.x86_pmu_del(master, 0);
+                self.pmu_op_del(master);
                 self.perf_event_set_state(master, state::INACTIVE);
             }
             self.event_pmu_read_dup(event, master);

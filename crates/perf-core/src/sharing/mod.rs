@@ -67,6 +67,12 @@ const PMU_DEL_READ_AFTER: u8 = Row::PmuDel.number("mutant-read-after");
 const PMU_DEL_CLAIM_ONLY: u8 = Row::PmuDel.number("mutant-claim-only");
 const PMU_READ_KEEP_POINTER: u8 = Row::PmuRead.number("mutant-keep-pointer");
 const PMU_READ_WAIT: u8 = Row::PmuRead.number("mutant-wait");
+const EVENT_COUNT_LOADS_SWAPPED: u8 = Row::EventCount.number("variant-loads-swapped");
+const PMU_ADD_THIRD_WAITS: u8 = Row::PmuAdd.number("mutant-third-waits");
+const SCHED_OUT_STATE_LOSE_TIME: u8 = Row::SchedOutState.number("mutant-lose-time");
+const SETUP_DUP_CHILD_LAST: u8 = Row::SetupDup.number("mutant-child-last");
+const SYNC_CHILD_EVENT_LOSE: u8 = Row::SyncChildEvent.number("mutant-lose");
+const USERPAGE_STOPPED: u8 = Row::Userpage.number("mutant-stopped");
 const SCHED_OUT_STATE_ENABLED: u8 = Row::SchedOutState.number("mutant-enabled");
 
 /// All events of a context, newest first.
@@ -178,6 +184,7 @@ impl<H: Hardware> Perf<H> {
                 DELTA => self.setup_dup_delta(event, ctx),
                 V11R => self.setup_dup_v11r(event, ctx),
                 V12 => self.setup_dup_v12(event, ctx),
+                SETUP_DUP_CHILD_LAST => self.setup_dup_mutant_child_last(event, ctx),
                 _ => {}
             }
         }
@@ -220,6 +227,7 @@ impl<H: Hardware> Perf<H> {
                 DELTA | V11 | V11R => self.pmu_add_delta(event),
                 V12 => self.pmu_add_v12(event),
                 PMU_ADD_ACTIVE_OF_SHARER => self.pmu_add_mutant_active_of_sharer(event),
+                PMU_ADD_THIRD_WAITS => self.pmu_add_mutant_third_waits(event),
                 PMU_ADD_START_EARLY => self.pmu_add_mutant_start_early(event),
                 _ => self.pmu_add_none(event),
             }
@@ -277,6 +285,7 @@ impl<H: Hardware> Perf<H> {
             match self.row(Row::SchedOutState) {
                 V10 => self.sched_out_state_v10(event),
                 DELTA | V11 | V11R | V12 => self.sched_out_state_delta(event),
+                SCHED_OUT_STATE_LOSE_TIME => self.sched_out_state_mutant_lose_time(event),
                 SCHED_OUT_STATE_ENABLED => self.sched_out_state_mutant_enabled(event),
                 _ => self.sched_out_state_none(event),
             }
@@ -295,6 +304,7 @@ impl<H: Hardware> Perf<H> {
                 V10 => self.event_count_v10(event),
                 DELTA | V11 | V11R | V12 => self.event_count_delta(event),
                 RETRY => self.event_count_retry(event),
+                EVENT_COUNT_LOADS_SWAPPED => self.event_count_variant_loads_swapped(event),
                 _ => self.event_count_none(event),
             }
         }
@@ -327,6 +337,7 @@ impl<H: Hardware> Perf<H> {
             let value = self.perf_event_count(child) as i64;
             match self.row(Row::SyncChildEvent) {
                 V10 => self.sync_child_event_v10(parent, value),
+                SYNC_CHILD_EVENT_LOSE => self.sync_child_event_mutant_lose(parent, value),
                 // delta goes back to mainline, and stays there.
                 _ => self.sync_child_event_none(parent, value),
             }
@@ -428,6 +439,7 @@ impl<H: Hardware> Perf<H> {
             match self.row(Row::Userpage) {
                 V11R => self.index_v11r(event),
                 V12 => self.index_v12(event),
+                USERPAGE_STOPPED => self.index_mutant_stopped(event),
                 _ => self.index_none(event),
             }
         }

@@ -5,6 +5,7 @@
 
 use super::context_events;
 use crate::cell::barrier;
+use crate::core::errno::EAGAIN;
 use crate::hw::Hardware;
 use crate::perf::Perf;
 use crate::types::{PerfEvent, PerfEventContext, ef, state};
@@ -49,7 +50,7 @@ impl<H: Hardware> Perf<H> {
                 return;
             }
             if (*master).state.read() > state::INACTIVE {
-                self.x86_pmu_read(master);
+                self.pmu_op_read(master);
             }
             let new_count = (*master).count.read();
             let mut prev_count;
@@ -74,8 +75,8 @@ impl<H: Hardware> Perf<H> {
     pub(super) unsafe fn pmu_del_mutant_read_after(&self, event: *mut PerfEvent) {
         // SAFETY: the core's rule.
         unsafe {
-            self.x86_pmu_del(event, 0);
-            self.x86_pmu_read(event);
+            self.pmu_op_del(event);
+            self.pmu_op_read(event);
         }
     }
 
@@ -87,16 +88,16 @@ impl<H: Hardware> Perf<H> {
         unsafe {
             let master = (*event).dup_master.read();
             if master.is_null() {
-                self.x86_pmu_del(event, 0);
+                self.pmu_op_del(event);
                 return;
             }
             let active = (*master).dup_active.read() - 1;
             (*master).dup_active.write(active);
             if active == 0 {
-                self.x86_pmu_del(master, 0);
+                self.pmu_op_del(master);
                 self.perf_event_set_state(master, state::INACTIVE);
             } else {
-                self.x86_pmu_read(master);
+                self.pmu_op_read(master);
             }
             let prev_count = (*event).dup_count.read();
             let new_count = (*master).count.read();
@@ -117,7 +118,7 @@ impl<H: Hardware> Perf<H> {
     pub(super) unsafe fn pmu_add_mutant_start_early(&self, event: *mut PerfEvent) -> i32 {
         // SAFETY: the core's rule; x86_pmu_start checks for a counter.
         unsafe {
-            let ret = self.x86_pmu_add(event, ef::START);
+            let ret = self.pmu_op_add(event, ef::START);
             self.x86_pmu_start(event, 0);
             ret
         }
@@ -133,7 +134,7 @@ impl<H: Hardware> Perf<H> {
             if !kept.is_null() {
                 (*kept).state.read();
             }
-            self.x86_pmu_read(event);
+            self.pmu_op_read(event);
             let ctx = (*event).ctx;
             if let Some(newest) = context_events(ctx).next() {
                 (*event).dup_base_child_count.write(newest as u64);
@@ -147,10 +148,10 @@ impl<H: Hardware> Perf<H> {
     pub(super) unsafe fn pmu_read_mutant_wait(&self, event: *mut PerfEvent) {
         // SAFETY: the core's rule.
         unsafe {
-            self.x86_pmu_read(event);
+            self.pmu_op_read(event);
             let before = (*event).count.read();
             for _ in 0..LOOKS {
-                self.x86_pmu_read(event);
+                self.pmu_op_read(event);
                 if (*event).count.read() != before {
                     break;
                 }
@@ -183,7 +184,7 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: the core's rule; a tombstone is not followed.
         unsafe {
             if !core::ptr::eq(master, crate::types::TOMBSTONE) {
-                self.x86_pmu_read(master);
+                self.pmu_op_read(master);
             }
             self.read_dup_delta(event, master);
         }
@@ -212,13 +213,13 @@ impl<H: Hardware> Perf<H> {
         unsafe {
             let master = (*event).dup_master.read();
             if master.is_null() {
-                self.x86_pmu_del(event, 0);
+                self.pmu_op_del(event);
                 return;
             }
             let active = (*master).dup_active.read() - 1;
             (*master).dup_active.write(active);
             if active == 0 {
-                self.x86_pmu_del(master, 0);
+                self.pmu_op_del(master);
             }
             self.event_pmu_read_dup(event, master);
             if active == 0 {
@@ -259,6 +260,87 @@ impl<H: Hardware> Perf<H> {
             (*event).dup_master.write(core::ptr::null_mut());
             (*event).count.set(count);
             barrier();
+        }
+    }
+
+    /// delta's `pmu_add` that finds room for a master and one sharer only. Oracle `schedule`: who is
+    /// refused waits, and nothing else is wrong.
+    #[inline(never)]
+    pub(super) unsafe fn pmu_add_mutant_third_waits(&self, event: *mut PerfEvent) -> i32 {
+        // SAFETY: the core's rule.
+        unsafe {
+            let master = (*event).dup_master.read();
+            if !master.is_null() && (*master).dup_active.read() >= 2 {
+                return -EAGAIN;
+            }
+            self.pmu_add_delta(event)
+        }
+    }
+
+    /// none's `sched_out_state` that forgets how long the event has been ACTIVE. Oracle `times`; the
+    /// count is right.
+    #[inline(never)]
+    pub(super) unsafe fn sched_out_state_mutant_lose_time(&self, event: *mut PerfEvent) -> i32 {
+        // SAFETY: the core's rule.
+        unsafe { (*event).tstamp.write(Self::perf_event_time(event)) }
+        state::INACTIVE
+    }
+
+    /// none's `setup_dup`, which does nothing, but for an inherited event: that becomes the last of
+    /// its context instead of the first. The contexts of clones then no longer list their events in
+    /// one order, by which `perf_event_sync_stat` finds the pairs whose counts it exchanges. Oracle
+    /// `ownership`.
+    #[inline(never)]
+    pub(super) unsafe fn setup_dup_mutant_child_last(
+        &self,
+        event: *mut PerfEvent,
+        ctx: *mut PerfEventContext,
+    ) {
+        // SAFETY: the core's rule; ctx->lock is held.
+        unsafe {
+            if !(*event).parent.is_null() {
+                (*event).event_entry.del_init();
+                (*ctx).event_list.add_tail(&(*event).event_entry);
+            }
+        }
+    }
+
+    /// none's `sync_child_event` that drops the count of a child that exits. Oracle `count`, by the
+    /// part of the ideal that exited children leave to their parent.
+    #[inline(never)]
+    pub(super) unsafe fn sync_child_event_mutant_lose(&self, parent: *mut PerfEvent, _value: i64) {
+        // SAFETY: the core's rule.
+        unsafe { (*parent).child_count.add(0) }
+    }
+
+    /// none's `perf_event_index` that does not ask whether the counter is stopped. Oracle `count`, by
+    /// the user page's reader: it adds a counter that is somebody else's by then.
+    #[inline(never)]
+    pub(super) unsafe fn index_mutant_stopped(&self, event: *mut PerfEvent) -> u32 {
+        // SAFETY: the core's rule.
+        unsafe {
+            if (*event).state.read() != state::ACTIVE {
+                return 0;
+            }
+            self.pmu_op_event_idx(event) as u32
+        }
+    }
+
+    /// v12's `perf_event_count` with its loads in the other order, as a processor may make them that
+    /// keeps no loads in order: nothing in v12 forbids it. Not what v12 is on x86. Shows P25, oracle
+    /// `count`.
+    #[inline(never)]
+    pub(super) unsafe fn event_count_variant_loads_swapped(&self, event: *mut PerfEvent) -> u64 {
+        // SAFETY: the core's rule.
+        unsafe {
+            let own = (*event).count.read();
+            let of_master = (*event).master_count.read();
+            let count = if core::ptr::eq((*event).dup_master.read(), event) {
+                of_master
+            } else {
+                own
+            };
+            count.wrapping_add((*event).child_count.read()) as u64
         }
     }
 }

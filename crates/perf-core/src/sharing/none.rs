@@ -16,14 +16,14 @@ impl<H: Hardware> Perf<H> {
     #[inline(never)]
     pub(super) unsafe fn pmu_add_none(&self, event: *mut PerfEvent) -> i32 {
         // SAFETY: the core's rule.
-        unsafe { self.x86_pmu_add(event, ef::START) }
+        unsafe { self.pmu_op_add(event, ef::START) }
     }
 
     /// `pmu->del`.
     #[inline(never)]
     pub(super) unsafe fn pmu_del_none(&self, event: *mut PerfEvent) {
         // SAFETY: the core's rule.
-        unsafe { self.x86_pmu_del(event, 0) }
+        unsafe { self.pmu_op_del(event) }
     }
 
     /// `pmu->read`.
@@ -31,7 +31,7 @@ impl<H: Hardware> Perf<H> {
     pub(super) unsafe fn pmu_read_none(&self, event: *mut PerfEvent) {
         // SAFETY: the core's rule.
         unsafe {
-            self.x86_pmu_read(event);
+            self.pmu_op_read(event);
         }
     }
 
@@ -83,7 +83,7 @@ impl<H: Hardware> Perf<H> {
             {
                 return 0;
             }
-            self.x86_pmu_event_idx(event) as u32
+            self.pmu_op_event_idx(event) as u32
         }
     }
 }

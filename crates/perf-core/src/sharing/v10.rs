@@ -76,7 +76,7 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: the core's rule.
         unsafe {
             let shadow = self.shadow_child_count();
-            self.x86_pmu_read(master);
+            self.pmu_op_read(master);
             let new_count = (*master).count.read();
             let new_child_count = if shadow {
                 (*master).child_count.read()
@@ -124,7 +124,7 @@ impl<H: Hardware> Perf<H> {
                 }
                 if (*tmp).dup_master.read().is_null() {
                     if (*tmp).state.read() == state::ACTIVE {
-                        self.x86_pmu_read(tmp);
+                        self.pmu_op_read(tmp);
                     }
                     self.perf_event_init_dup_master(tmp);
                 }
@@ -192,7 +192,7 @@ impl<H: Hardware> Perf<H> {
             if active_count != 0 {
                 self.copy_hw_config(event, new_master);
                 self.perf_pmu_disable();
-                let ret = self.x86_pmu_add(new_master, ef::START);
+                let ret = self.pmu_op_add(new_master, ef::START);
                 self.warn_on(ret != 0, "perf_event_remove_dup: adding the new master");
                 self.perf_pmu_enable();
                 if (*new_master).state.read() == state::INACTIVE {
@@ -208,11 +208,11 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: the core's rule.
         unsafe {
             if (*event).dup_master.read().is_null() {
-                return self.x86_pmu_add(event, ef::START);
+                return self.pmu_op_add(event, ef::START);
             }
             let master = (*event).dup_master.read();
             if (*master).dup_active.read() == 0 {
-                let ret = self.x86_pmu_add(master, ef::START);
+                let ret = self.pmu_op_add(master, ef::START);
                 if ret != 0 {
                     return ret;
                 }
@@ -221,7 +221,7 @@ impl<H: Hardware> Perf<H> {
                 }
             }
             (*master).dup_active.write((*master).dup_active.read() + 1);
-            self.x86_pmu_read(master);
+            self.pmu_op_read(master);
             (*event).dup_count.set((*master).count.read());
             if self.shadow_child_count() {
                 let base = (*master).child_count.read();
@@ -237,7 +237,7 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: the core's rule.
         unsafe {
             if (*event).dup_master.read().is_null() {
-                self.x86_pmu_del(event, 0);
+                self.pmu_op_del(event);
                 return;
             }
             let master = (*event).dup_master.read();
@@ -245,7 +245,7 @@ impl<H: Hardware> Perf<H> {
             let active = (*master).dup_active.read() - 1;
             (*master).dup_active.write(active);
             if active == 0 {
-                self.x86_pmu_del(master, 0);
+                self.pmu_op_del(master);
                 self.perf_event_set_state(master, state::INACTIVE);
             }
         }
@@ -257,7 +257,7 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: the core's rule.
         unsafe {
             if (*event).dup_master.read().is_null() {
-                self.x86_pmu_read(event);
+                self.pmu_op_read(event);
                 return;
             }
             self.event_pmu_read_dup(event, (*event).dup_master.read());

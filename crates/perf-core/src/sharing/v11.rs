@@ -91,7 +91,7 @@ impl<H: Hardware> Perf<H> {
             let active_count = (*event).dup_active.read();
             if active_count != 0 {
                 self.perf_pmu_disable();
-                self.x86_pmu_del(event, 0);
+                self.pmu_op_del(event);
             }
 
             let mut dup_count = 0;
@@ -124,7 +124,7 @@ impl<H: Hardware> Perf<H> {
             }
             if active_count != 0 {
                 self.copy_hw_config(event, new_master);
-                let ret = self.x86_pmu_add(new_master, ef::START);
+                let ret = self.pmu_op_add(new_master, ef::START);
                 self.warn_on(ret != 0, "perf_event_remove_dup: adding the new master");
                 if (*new_master).state.read() == state::INACTIVE {
                     (*new_master).state.write(state::ENABLED);

@@ -34,7 +34,7 @@ impl<H: Hardware> Perf<H> {
                 }
                 if (*tmp).dup_master.read().is_null() {
                     if (*tmp).state.read() == state::ACTIVE {
-                        self.x86_pmu_read(tmp);
+                        self.pmu_op_read(tmp);
                     }
                     self.perf_event_init_dup_master(tmp);
                 }
@@ -55,7 +55,7 @@ impl<H: Hardware> Perf<H> {
             {
                 return 0;
             }
-            self.x86_pmu_event_idx(owner) as u32
+            self.pmu_op_event_idx(owner) as u32
         }
     }
 

@@ -60,7 +60,7 @@ impl<H: Hardware> Perf<H> {
                 }
                 if (*tmp).dup_master.read().is_null() {
                     if (*tmp).state.read() == state::ACTIVE {
-                        self.x86_pmu_read(tmp);
+                        self.pmu_op_read(tmp);
                     }
                     self.perf_event_init_dup_master(tmp);
                 }
@@ -92,7 +92,7 @@ impl<H: Hardware> Perf<H> {
             let active_count = (*event).dup_active.read();
             if active_count != 0 {
                 self.perf_pmu_disable();
-                self.x86_pmu_del(event, 0);
+                self.pmu_op_del(event);
             }
 
             let mut dup_count = 0;
@@ -129,7 +129,7 @@ impl<H: Hardware> Perf<H> {
             }
             if active_count != 0 {
                 self.copy_hw_config(event, new_master);
-                let ret = self.x86_pmu_add(new_master, ef::START);
+                let ret = self.pmu_op_add(new_master, ef::START);
                 self.warn_on(ret != 0, "perf_event_remove_dup: adding the new master");
                 if (*new_master).state.read() == state::INACTIVE {
                     (*new_master).state.write(state::ENABLED);
@@ -150,11 +150,11 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: the core's rule.
         unsafe {
             if (*event).dup_master.read().is_null() {
-                return self.x86_pmu_add(event, ef::START);
+                return self.pmu_op_add(event, ef::START);
             }
             let master = (*event).dup_master.read();
             if (*master).dup_active.read() == 0 {
-                let ret = self.x86_pmu_add(master, ef::START);
+                let ret = self.pmu_op_add(master, ef::START);
                 if ret != 0 {
                     return ret;
                 }
@@ -167,7 +167,7 @@ impl<H: Hardware> Perf<H> {
                 let list = &(*master).dup_active_list;
                 list.add_tail(&(*event).dup_active_list);
             }
-            self.x86_pmu_read(master);
+            self.pmu_op_read(master);
             (*event).dup_count.set((*master).count.read());
             self.perf_event_update_userpage(event);
             0
@@ -180,14 +180,14 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: the core's rule.
         unsafe {
             if (*event).dup_master.read().is_null() {
-                self.x86_pmu_del(event, 0);
+                self.pmu_op_del(event);
                 return;
             }
             let master = (*event).dup_master.read();
             let active = (*master).dup_active.read() - 1;
             (*master).dup_active.write(active);
             if active == 0 {
-                self.x86_pmu_del(master, 0);
+                self.pmu_op_del(master);
                 self.perf_event_set_state(master, state::INACTIVE);
             }
             self.event_pmu_read_dup(event, master);
@@ -220,7 +220,7 @@ impl<H: Hardware> Perf<H> {
             {
                 return 0;
             }
-            self.x86_pmu_event_idx(owner) as u32
+            self.pmu_op_event_idx(owner) as u32
         }
     }
 

@@ -393,6 +393,8 @@ words! {
         Branches = "branches",
         /// Mispredicted branches.
         BranchMisses = "branch-misses",
+        /// Nanoseconds: a software event, in the group of a hardware event.
+        CpuClock = "cpu-clock",
     }
 
     /// What a read returns.
@@ -427,6 +429,10 @@ words! {
         Progress = "progress",
         /// Compatible events hold one counter.
         Sharing = "sharing",
+        /// Enabled and running times against the ideal ones.
+        Times = "times",
+        /// What is meant to count and fits is on the PMU.
+        Schedule = "schedule",
     }
 
     /// A vendor.

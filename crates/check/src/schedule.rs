@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Oracle `schedule`: whoever is meant to count and fits is on the PMU, where `none` schedules it.
+//!
+//! `none` gives every event a counter of its own. While all events that are meant to count on a CPU
+//! need no more counters than it has, `none` schedules every one of them as it is opened, enabled or
+//! switched to; so must every version, which needs fewer. An event that did not fit once may wait:
+//! counters that become free stay so until something is scheduled, in `none` too; nor does closing a
+//! leader that is off schedule the members that it leaves behind. Such an event is excused until it is
+//! on the PMU again. With an exclusive group there, or with more than one event for the
+//! one counter of reference cycles, nothing is said.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use abi::syscall::{Attr, HW_REF_CPU_CYCLES, TYPE_HARDWARE, TYPE_SOFTWARE};
+use machine::{ObjectId, View};
+
+use crate::shadow::{Shadow, scheduled};
+use crate::sharing::quiet;
+use crate::state::State;
+use crate::violation::{Moment, Oracle, Violation};
+
+/// Who may wait, and what has been reported.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Scheduling {
+    /// General-purpose counters of a CPU; 0: nothing is known of the machine.
+    counters: usize,
+    excused: BTreeSet<ObjectId>,
+    /// By event: its leader when it was looked at last.
+    leaders: BTreeMap<ObjectId, u64>,
+    reported: BTreeSet<ObjectId>,
+}
+
+impl Scheduling {
+    /// For a machine with so many general-purpose counters on each CPU.
+    pub(crate) fn with_counters(counters: usize) -> Self {
+        Self {
+            counters,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) fn return_to_user(
+        &mut self,
+        view: &View<'_>,
+        shadow: &Shadow,
+        out: &mut Vec<Violation>,
+    ) {
+        if !quiet(view) {
+            return;
+        }
+        let meant: Vec<ObjectId> = shadow
+            .ids()
+            .filter(|&id| !view.objects.get(id).dead && shadow.meant(id) && shadow.here(view, id))
+            .collect();
+        let fits = self.fits(view, &meant);
+        for &id in &meant {
+            let state = view.field(id, "state").map_or(0, |state| state as i32);
+            let leader = view.field(id, "group_leader").unwrap_or(0);
+            let closed = self.leaders.insert(id, leader).is_some_and(|l| l != leader);
+            if scheduled(view, id) {
+                self.excused.remove(&id);
+            } else if !fits || closed || turned_off(view, id, state) {
+                self.excused.insert(id);
+            } else if !self.excused.contains(&id) && self.reported.insert(id) {
+                let name = State::from_number(state).map_or("unknown", State::name);
+                out.push(Violation {
+                    oracle: Oracle::Schedule,
+                    event: view.objects.get(id).name.clone(),
+                    reader: None,
+                    expected: format!(
+                        "ACTIVE: it is meant to count, and {} counters are enough for all",
+                        self.counters
+                    ),
+                    got: name.to_owned(),
+                    error: 0,
+                    tolerated: None,
+                    at: Moment::of(view, view.core.cpu.rip),
+                });
+            }
+        }
+    }
+
+    /// Whether each of them could have a counter of its own.
+    fn fits(&self, view: &View<'_>, meant: &[ObjectId]) -> bool {
+        let kind = |id| view.field(id, "attr.kind").unwrap_or(0) as u32;
+        let reference = |&&id: &&ObjectId| {
+            kind(id) == TYPE_HARDWARE && view.field(id, "attr.config") == Some(HW_REF_CPU_CYCLES)
+        };
+        let exclusive = |&id: &ObjectId| {
+            view.field(id, "attr.flags")
+                .is_some_and(|flags| flags & Attr::EXCLUSIVE != 0)
+        };
+        let hardware = meant.iter().filter(|&&id| kind(id) != TYPE_SOFTWARE);
+        hardware.count() <= self.counters
+            && meant.iter().filter(reference).count() <= 1
+            && !meant.iter().any(exclusive)
+    }
+}
+
+/// A sampling event that its limit has turned off, or a group whose leader it is.
+fn turned_off(view: &View<'_>, id: ObjectId, state: i32) -> bool {
+    let samples = |id| view.field(id, "attr.sample_period").is_some_and(|n| n != 0);
+    let leader = view
+        .field(id, "group_leader")
+        .and_then(|leader| view.objects.at(leader))
+        .map_or(id, |(leader, _)| leader);
+    let off = |id| {
+        view.field(id, "state")
+            .is_some_and(|state| (state as i32) < 0)
+    };
+    state < 0 && samples(id) || off(leader) && samples(leader)
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Oracle `times`: the enabled and running times that `read(2)` returns.
+//!
+//! Enabled time passes while the event is meant to count and its context is loaded, running time
+//! while it is ACTIVE besides; both by the guest's clock. Who is meant to count is the history of
+//! system calls ([`crate::shadow`]). A pinned event in ERROR is not meant to count until someone
+//! enables it again, nor is a sampling event that its limit has turned off: only the guest's state
+//! tells.
+//!
+//! `perf_group_detach` does not bring the clocks of members up to date whose leader is off: what passed
+//! since the leader went off becomes enabled time of theirs. It is reported there, and is part of the
+//! ideal from then on, so that it is one finding.
+//!
+//! Under `unit` the clock stands still in the kernel of a single CPU, and the times are exact.
+//! Where it goes on, an operation that switches an event widens its times by how long it took.
+
+use std::collections::BTreeMap;
+
+use abi::guest_call::Reader;
+use abi::layout::CPUS_MAX;
+use abi::syscall::{
+    EXIT_TASK, FORMAT_GROUP, FORMAT_TOTAL_TIME_ENABLED, FORMAT_TOTAL_TIME_RUNNING, READ,
+};
+use machine::{AccessKind, ObjectAccess, ObjectId, View};
+
+use crate::shadow::{ACTIVE, Shadow};
+use crate::state::State;
+use crate::violation::{Moment, Oracle, Violation};
+
+const RAX: usize = 0;
+const RSI: usize = 6;
+const RDI: usize = 7;
+
+/// Both times, in nanoseconds of the guest's clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Pair {
+    enabled: u64,
+    running: u64,
+}
+
+/// What is known of one event.
+#[derive(Debug, Clone, Copy, Default)]
+struct Clocked {
+    own: Pair,
+    /// Of children that have exited.
+    exited: Pair,
+    /// Which of the two passes.
+    enabled: bool,
+    running: bool,
+    /// How far the guest may be off, by operations during which the clock went on.
+    slack: u64,
+}
+
+/// A `read(2)` that has not returned: the event, and where the words go.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    object: ObjectId,
+    buffer: u64,
+}
+
+/// The ideal times of all events.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Times {
+    events: BTreeMap<ObjectId, Clocked>,
+    /// The clock when it was looked at last.
+    now: u64,
+    /// The clock when each CPU entered the kernel, while it is there.
+    entry: [Option<u64>; CPUS_MAX],
+    reading: [Option<Reading>; CPUS_MAX],
+    exiting: [bool; CPUS_MAX],
+}
+
+impl Times {
+    /// Lets the clock's progress count for whoever it passes for.
+    fn advance(&mut self, view: &View<'_>) {
+        let now = view.core.clock_ns();
+        let passed = now.saturating_sub(self.now);
+        self.now = self.now.max(now);
+        if passed == 0 {
+            return;
+        }
+        for event in self.events.values_mut() {
+            event.own.enabled += if event.enabled { passed } else { 0 };
+            event.own.running += if event.running { passed } else { 0 };
+        }
+    }
+
+    pub(crate) fn syscall(&mut self, view: &View<'_>) {
+        self.leave_user(view);
+        let regs = &view.core.cpu.regs;
+        self.exiting[view.cpu] = regs[RAX] == EXIT_TASK;
+        let object = (regs[RAX] == READ).then(|| view.objects.by_fd(regs[RDI]));
+        self.reading[view.cpu] = object.flatten().map(|object| Reading {
+            object,
+            buffer: regs[RSI],
+        });
+    }
+
+    pub(crate) fn leave_user(&mut self, view: &View<'_>) {
+        self.advance(view);
+        self.entry[view.cpu] = Some(self.now);
+    }
+
+    /// An event was freed: a child that exits leaves its times to its parent.
+    pub(crate) fn died(&mut self, view: &View<'_>, object: ObjectId, shadow: &Shadow) {
+        self.advance(view);
+        let Some(gone) = self.events.remove(&object) else {
+            return;
+        };
+        if let Some(parent) = shadow.parent(object)
+            && self.exiting[view.cpu]
+            && let Some(parent) = self.events.get_mut(&parent)
+        {
+            parent.exited.enabled += gone.own.enabled;
+            parent.exited.running += gone.own.running;
+            parent.slack += gone.slack;
+        }
+    }
+
+    /// A member leaves a leader that is off, with its clock still at the moment when that went off.
+    pub(crate) fn access(&mut self, view: &View<'_>, access: &ObjectAccess) -> Option<Violation> {
+        let moves = access.kind == AccessKind::Write
+            && access.old != 0
+            && access.old != access.new
+            && view.objects.field_name(access.offset) == "group_leader";
+        if !moves {
+            return None;
+        }
+        let (leader, _) = view.objects.at(access.old)?;
+        let state = |id| view.field(id, "state").map_or(0, |state| state as i32);
+        if leader == access.object || state(leader) >= 0 || state(access.object) < 0 {
+            return None;
+        }
+        let ctx = view.field(access.object, "ctx")?;
+        let time = view.image.layout("PerfEventContext")?.field("time")?;
+        let now = view.mem.read_u64(ctx + time.offset).ok()?;
+        let stale = now.wrapping_sub(view.field(access.object, "tstamp")?);
+        let event = self.events.get_mut(&access.object)?;
+        event.own.enabled += stale;
+        (stale != 0).then(|| Violation {
+            oracle: Oracle::Times,
+            event: view.objects.get(access.object).name.clone(),
+            reader: None,
+            expected: "no enabled time while its leader is off".to_owned(),
+            got: format!("{stale} ns of it become enabled time"),
+            error: 0,
+            tolerated: None,
+            at: Moment::of(view, access.rip),
+        })
+    }
+
+    /// Two events have exchanged their counts, and their times with them.
+    pub(crate) fn exchange(&mut self, one: ObjectId, other: ObjectId) {
+        let own = |id| self.events.get(id).map(|event| event.own);
+        if let (Some(of_one), Some(of_other)) = (own(&one), own(&other)) {
+            for (id, own) in [(one, of_other), (other, of_one)] {
+                if let Some(event) = self.events.get_mut(&id) {
+                    event.own = own;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn return_to_user(
+        &mut self,
+        view: &View<'_>,
+        shadow: &Shadow,
+        out: &mut Vec<Violation>,
+    ) {
+        self.advance(view);
+        // How long whoever is in the kernel has been there: what it switches may be switched already.
+        let begun = self.entry.iter().flatten().min().copied();
+        let stay = begun.map_or(0, |begun| self.now - begun);
+        if let Some(reading) = self.reading[view.cpu].take() {
+            out.extend(self.judge(view, reading, stay, shadow));
+        }
+        for id in shadow.ids() {
+            let (enabled, running) = passes(view, shadow, id);
+            let event = self.events.entry(id).or_default();
+            if (event.enabled, event.running) != (enabled, running) {
+                event.slack += stay;
+            }
+            (event.enabled, event.running) = (enabled, running);
+        }
+        self.entry[view.cpu] = None;
+    }
+
+    /// Judges what a `read(2)` has stored, if it did.
+    fn judge(
+        &self,
+        view: &View<'_>,
+        reading: Reading,
+        stay: u64,
+        shadow: &Shadow,
+    ) -> Option<Violation> {
+        let stored = view.core.cpu.regs[RAX] as i64;
+        let format = view.field(reading.object, "attr.read_format")?;
+        let both = FORMAT_TOTAL_TIME_ENABLED | FORMAT_TOTAL_TIME_RUNNING;
+        if stored <= 0 || format & both != both || view.objects.get(reading.object).dead {
+            return None;
+        }
+        // The words of a group are those of its leader.
+        let object = if format & FORMAT_GROUP == 0 {
+            reading.object
+        } else {
+            let leader = view.field(reading.object, "group_leader")?;
+            view.objects.at(leader)?.0
+        };
+        let root = self.events.get(&object)?;
+        let mut ideal = root.exited;
+        let (mut slack, mut late) = (0, 0);
+        let family = |id: &ObjectId| *id == object || shadow.parent(*id) == Some(object);
+        for (_, event) in self.events.iter().filter(|(id, _)| family(id)) {
+            ideal.enabled += event.own.enabled;
+            ideal.running += event.own.running;
+            slack += event.slack;
+            late += stay;
+        }
+        let got = Pair {
+            enabled: view.mem.read_u64(reading.buffer + 8).ok()?,
+            running: view.mem.read_u64(reading.buffer + 16).ok()?,
+        };
+        let right = |got: u64, ideal: u64| {
+            got.saturating_add(slack + late) >= ideal && got <= ideal + slack
+        };
+        if right(got.enabled, ideal.enabled) && right(got.running, ideal.running) {
+            return None;
+        }
+        let words = |pair: Pair| format!("enabled {}, running {}", pair.enabled, pair.running);
+        Some(Violation {
+            oracle: Oracle::Times,
+            event: view.objects.get(object).name.clone(),
+            reader: Some(if format & FORMAT_GROUP == 0 {
+                Reader::Read
+            } else {
+                Reader::ReadGroup
+            }),
+            expected: words(ideal),
+            got: words(got),
+            // By how much depends on what the clock did meanwhile: it is one finding.
+            error: 0,
+            tolerated: (slack + late != 0).then(|| format!("{} ns are allowed for", slack + late)),
+            at: Moment::of(view, view.core.cpu.rip),
+        })
+    }
+}
+
+/// Whether enabled and running time pass for this event from here on.
+fn passes(view: &View<'_>, shadow: &Shadow, id: ObjectId) -> (bool, bool) {
+    let state = |id| view.field(id, "state").map_or(0, |state| state as i32);
+    let samples = |id| view.field(id, "attr.sample_period").is_some_and(|n| n != 0);
+    let told = |id| state(id) <= State::Error as i32 || samples(id) && state(id) < 0;
+    let leader = view
+        .field(id, "group_leader")
+        .and_then(|leader| view.objects.at(leader))
+        .map_or(id, |(leader, _)| leader);
+    let enabled = shadow.meant(id) && shadow.loaded(view, id) && !told(id) && !told(leader);
+    (enabled, enabled && state(id) == ACTIVE)
+}
