@@ -154,6 +154,15 @@ fn caches_have_their_sizes_and_latencies() {
     let large = walk(1 << 20);
     assert_eq!(get(&large, HwEvent::L3Hit), 3 * 16384);
     assert_eq!(get(&large, HwEvent::LlcMisses), 16384);
+    // Of four passes the first one waits for memory (245 cycles); LEA takes three.
+    for (totals, lines, latency) in [(&small, 256, 5), (&middle, 2048, 12), (&large, 16384, 42)] {
+        let cycles = get(totals, HwEvent::Cycles) as f64 / f64::from(lines);
+        let expected = f64::from(245 + 3 * latency + 4 * 3);
+        assert!(
+            (cycles / expected - 1.0).abs() < 0.1,
+            "{cycles}, not {expected}"
+        );
+    }
 }
 
 #[test]
