@@ -115,13 +115,6 @@ fn errors_are_json_where_json_was_asked_for() {
 fn what_cannot_be_swept() {
     let counting = "sim-configs/scenarios/counting.toml";
     run(&["sweep", counting]).fails(2, &["[sweep]"]);
-    let two = scenario(false, "[expect.none]\nviolates = []\n").replace(
-        "source = { pmi = \"L\" }",
-        "source = { pmi = \"L\" }\nnmis = 2",
-    );
-    let (_folder, path) = file("two.toml", two);
-    run(&["sweep", &path]).fails(2, &["nmis = 2", "not implemented"]);
-    run(&["run", &path]).fails(2, &["nmis = 2", "not implemented"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod bisect;
 mod documents;
 mod exec;
+mod explore;
 mod input;
 mod matrix;
 mod programs;

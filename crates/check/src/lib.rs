@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod access_log;
+mod armed;
 pub mod cause;
 mod claims;
 mod count;
@@ -29,6 +30,7 @@ mod user_page;
 mod violation;
 mod warn;
 
+pub use armed::Armed;
 pub use oracles::Oracles;
 pub use sight::Sight;
 pub use violation::{Moment, Oracle, Violation};

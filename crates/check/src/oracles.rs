@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use abi::guest_call::Reader;
 use abi::rows::Rows;
-use machine::{Decision, GuestEvent, NmiFrame, ObjectAccess, Observer, Outcome, View};
+use machine::{AccessKind, Decision, GuestEvent, NmiFrame, ObjectAccess, Observer, Outcome, View};
 
+use crate::armed::Armed;
 use crate::claims::Claims;
 use crate::exchange::Exchange;
 use crate::monotony::Monotony;
@@ -37,6 +38,8 @@ pub struct Oracles {
     scheduling: Scheduling,
     /// Values that readers emitted inside NMI handlers.
     pub sampled: u64,
+    /// What there was to judge so far.
+    pub armed: Armed,
 }
 
 impl Oracles {
@@ -56,6 +59,7 @@ impl Oracles {
             times: Times::default(),
             scheduling: Scheduling::default(),
             sampled: 0,
+            armed: Armed::default(),
         }
     }
 
@@ -110,6 +114,7 @@ impl Observer for Oracles {
             GuestEvent::Born(object) => self.shadow.born(view, object),
             GuestEvent::Died(object) => {
                 self.times.died(view, object, &self.shadow);
+                self.armed.deaths += 1;
                 self.shadow.died(view, object);
             }
             GuestEvent::Value {
@@ -117,6 +122,7 @@ impl Observer for Oracles {
                 value,
                 reader,
             } => {
+                self.armed.values += 1;
                 if view.core.nmi.is_some() {
                     self.sampled += 1;
                 }
@@ -184,6 +190,13 @@ impl Observer for Oracles {
     }
 
     fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
+        if access.kind == AccessKind::Write {
+            match view.objects.field_name(access.offset) {
+                "hw.prev_count" => self.armed.folds += 1,
+                "state" => self.armed.transitions += 1,
+                _ => {}
+            }
+        }
         self.claims.access(view, access);
         self.shadow.access(view, access);
         self.user_pages.access(view, access);

@@ -66,6 +66,12 @@ impl Oracle {
         }
     }
 
+    /// Whether it judges the values that readers get.
+    #[must_use]
+    pub const fn judges_values(self) -> bool {
+        matches!(self, Self::Count | Self::Monotony)
+    }
+
     /// What the oracle demands, in a line.
     #[must_use]
     pub const fn about(self) -> &'static str {

@@ -84,6 +84,11 @@ pub(crate) enum Command {
   pmusim sweep scenario.toml --scheduler v10
   pmusim sweep scenario.toml --expect --format json")]
     Sweep(SweepArgs),
+    /// NMIs, preemptions and ticks at every boundary of all steps, several in one run.
+    #[command(after_help = "Examples:
+  pmusim explore scenario.toml --scheduler v10
+  pmusim explore scenario.toml --scheduler delta --nmis 2 --step target --checkpoint search.state")]
+    Explore(ExploreArgs),
     /// Run a trace again and compare verdict and state digest.
     #[command(after_help = "Example:
   pmusim replay target/pmusim/p4-init-dup-master.v10.w1.trace")]
@@ -237,6 +242,10 @@ pub(crate) struct SweepArgs {
     /// Where a trace of each window goes.
     #[arg(long, value_name = "DIR", default_value = "target/pmusim")]
     pub(crate) write_traces: PathBuf,
+    /// NMIs in one run: each further one at every boundary of the run that has those before it
+    /// [default: as the file says].
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=8))]
+    pub(crate) nmis: Option<u32>,
     /// One run for each boundary, even where the result is known.
     #[arg(long)]
     pub(crate) no_reduction: bool,
@@ -256,6 +265,47 @@ pub(crate) struct RateArgs {
     /// The core's frequency, for the same.
     #[arg(long, value_name = "GHZ", value_parser = rate, default_value = "4")]
     pub(crate) ghz: f64,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExploreArgs {
+    /// The scenario file, or `-` for standard input.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// A scheduler (may be repeated) [default: all that the file expects something of].
+    #[arg(long, value_name = "S")]
+    pub(crate) scheduler: Vec<String>,
+    /// On this machine instead of the file's.
+    #[arg(long, value_name = "M")]
+    pub(crate) machine: Option<String>,
+    /// NMIs in one run, at most.
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(0..=8), default_value = "1")]
+    pub(crate) nmis: u32,
+    /// Preemptions in one run, at most.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=8), default_value = "1")]
+    pub(crate) preemptions: u32,
+    /// Timer ticks in one run, at most, beside those of the program.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=8), default_value = "0")]
+    pub(crate) ticks: u32,
+    /// Only boundaries of the step with this label.
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) step: Option<String>,
+    /// End after about so many executions.
+    #[arg(long, value_name = "N", value_parser = number)]
+    pub(crate) max_execs: Option<u64>,
+    /// Where the state of the search is kept: written when it ends or is interrupted, and gone on
+    /// from if it is there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// Causes that the file expects are no findings.
+    #[arg(long)]
+    pub(crate) expect: bool,
+    /// Where a trace of each cause goes.
+    #[arg(long, value_name = "DIR", default_value = "target/pmusim")]
+    pub(crate) write_traces: PathBuf,
+    /// One run for each boundary, even where the result is known.
+    #[arg(long)]
+    pub(crate) no_reduction: bool,
 }
 
 #[derive(Debug, Args)]

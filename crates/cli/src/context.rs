@@ -2,6 +2,7 @@
 //! What every command has: the terminal, the chosen format, the number of jobs, the interrupt.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
 use report::InputError;
@@ -75,6 +76,22 @@ impl Context {
     pub(crate) fn note(&self, text: &str) {
         let mut err = AutoStream::new(io::stderr(), self.choice());
         let _ = writeln!(err, "{text}");
+    }
+
+    /// Says on standard error how fast it was: results hold nothing of the host.
+    pub(crate) fn rate(&self, what: &str, executions: u64, took: Duration) {
+        if self.quiet() {
+            return;
+        }
+        let seconds = took.as_secs_f64();
+        let per_second = if seconds > 0.0 {
+            format!(", {:.0}/s", executions as f64 / seconds)
+        } else {
+            String::new()
+        };
+        self.note(&format!(
+            "{what}: {executions} executions in {seconds:.2} s{per_second}"
+        ));
     }
 
     /// Styles are wanted on standard error.

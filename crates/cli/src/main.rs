@@ -26,6 +26,7 @@ mod reanchor;
 mod reference;
 mod replay;
 mod run;
+mod search;
 mod shrink;
 mod sources;
 mod stat;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::run(&context, args),
         Command::Matrix(args) => matrix::run(&context, args),
         Command::Sweep(args) => sweep::run(&context, args),
+        Command::Explore(args) => search::run(&context, args),
         Command::Replay(args) => replay::run(&context, args),
         Command::Bisect(args) => bisect::run(&context, args),
         Command::Shrink(args) => shrink::run(&context, args),

@@ -91,16 +91,6 @@ impl Loaded {
 
     /// Puts it together under one scheduler.
     pub(crate) fn prepare(&self, scheduler: &Scheduler) -> Result<Prepared, Failure> {
-        if let Some(sweep) = &self.scenario.sweep
-            && sweep.nmis != 1
-        {
-            let name = &self.input.source.name;
-            let words = "sweeps with more than one NMI are not implemented";
-            return Err(Failure::input(format!(
-                "{name}:{}: nmis = {}: {words}",
-                sweep.line, sweep.nmis
-            )));
-        }
         explore::prepare(&self.scenario, &self.machine, scheduler, guest())
             .map_err(|error| Failure::input(format!("{}: {error}", self.input.source.name)))
     }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use explore::{Execution, Prepared, Verdict};
+use explore::{Execution, Prepared, Search, Terms, Verdict};
 use machine::{Entry, Schedule};
 use report::{Cell, RunReport, RunRow, mismatches};
 use scenario::{Expect, Scheduler};
@@ -145,6 +145,21 @@ pub(crate) fn cell(
         base = Some((sweep.baseline.violations.len(), sweep.baseline.digest));
         if let Some(traces) = &traces {
             traces.of_windows(&sweep)?;
+        }
+        let name = loaded.scenario.sweep.as_ref().map(|s| s.source.to_string());
+        if let Some(space) = plan.deeper(&name.unwrap_or_default()) {
+            let terms = Terms {
+                known: &list,
+                scheduler,
+                expected: &expect.violates,
+            };
+            let mut search = Search::new(&prepared.setup, space, terms)
+                .map_err(|error| broken(error.to_string()))?;
+            let (result, _) = watched(context, what, |progress| {
+                search.run(context.jobs(), progress)
+            });
+            result.map_err(|error| broken(error.to_string()))?;
+            verdict.mismatches.extend(search.unexplained());
         }
     }
     if swept.is_none() || !loaded.scenario.inject.is_empty() {

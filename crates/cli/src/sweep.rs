@@ -2,10 +2,11 @@
 //! `pmusim sweep`: one NMI at every boundary of a scenario's step, and what that shows.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use explore::{Bad, Clock, KnownFindings, Plan, Sweep, SweepError, Window};
-use report::{SweepContext, SweepReport, mismatches};
+use explore::{
+    Bad, Clock, KnownFindings, Mismatch, Plan, Search, Sweep, SweepError, Terms, Window,
+};
+use report::{ExploreContext, ExploreReport, SweepContext, SweepReport, mismatches};
 use scenario::{Known, Scheduler};
 use serde::Serialize;
 
@@ -15,6 +16,7 @@ use crate::error::Failure;
 use crate::exit::Exit;
 use crate::prepared::Loaded;
 use crate::progress::watched;
+use crate::search;
 use crate::sources::Sources;
 use crate::traces::Traces;
 
@@ -110,6 +112,7 @@ fn one(
     let prepared = loaded.prepare(scheduler)?;
     let plan = prepared.plan(context.jobs()).map(|plan| Plan {
         reduce: !args.no_reduction,
+        nmis: args.nmis.unwrap_or(plan.nmis),
         ..plan
     });
     let (Some(plan), Some(asked)) = (plan, &loaded.scenario.sweep) else {
@@ -131,10 +134,38 @@ fn one(
         ),
         error => Failure::input(format!("{}: {error}", loaded.input.source.name)),
     })?;
-    rate(context, &scheduler.name, &sweep, took);
+    context.rate(&scheduler.name, sweep.executions, took);
 
-    let traces = Traces::new(context, &args.write_traces, loaded, scheduler, &prepared);
-    let traces = traces.of_windows(&sweep)?;
+    let files = Traces::new(context, &args.write_traces, loaded, scheduler, &prepared);
+    let traces = files.of_windows(&sweep)?;
+    let expected = loaded.expect(scheduler).filter(|_| args.expect);
+    let terms = Terms {
+        known,
+        scheduler,
+        expected: expected.map_or(&[], |expect| expect.violates.as_slice()),
+    };
+    let mut deeper = None;
+    if let Some(space) = plan.deeper(&asked.source.to_string())
+        && !context.interrupt.pressed()
+    {
+        let mut search = Search::new(&prepared.setup, space, terms)
+            .map_err(|error| search::cannot(loaded, scheduler, &error))?;
+        let (result, took) = watched(context, &scheduler.name, |progress| {
+            search.run(context.jobs(), progress)
+        });
+        result.map_err(|error| Failure::input(error.to_string()))?;
+        context.rate(&scheduler.name, search.executions(), took);
+        let facts = ExploreContext {
+            file: loaded.shown(context),
+            title: loaded.scenario.title.clone(),
+            scheduler: scheduler.name.clone(),
+            machine: loaded.machine.name.clone(),
+            step: Some(asked.step.clone()),
+            // The sweep has told of them.
+            baseline_unknown: 0,
+        };
+        deeper = Some(search::outcomes(&files, &search, "k", facts)?);
+    }
     let known = KnownFindings::new(known, scheduler, &sweep);
     let facts = SweepContext {
         file: loaded.shown(context),
@@ -151,19 +182,37 @@ fn one(
         },
         rates: args.rates.rates(),
     };
-    let report = SweepReport::new(
+    let mut report = SweepReport::new(
         facts,
         &sweep,
         |window| reason(&known, &sweep, window),
         |violation| known.baseline(&prepared.setup.image, violation).is_some(),
         |bad: &Bad| traces.get(&bad.ordinal).cloned(),
     );
+    let unexpected = deeper.as_ref().map(unexplained).unwrap_or_default();
+    if let Some(deeper) = deeper {
+        report = report.with(deeper);
+    }
     let Some(expect) = loaded.expect(scheduler) else {
         return Ok(report);
     };
-    let verdict = explore::judge_sweep(expect, &sweep, &known);
+    let mut verdict = explore::judge_sweep(expect, &sweep, &known);
+    if args.expect {
+        verdict.mismatches.extend(unexpected);
+    }
     let list = mismatches(&verdict.mismatches, &loaded.shown(context), expect.line);
     Ok(report.judged(&verdict, list))
+}
+
+/// Causes of runs with several NMIs that nothing explains.
+fn unexplained(deeper: &ExploreReport) -> Vec<Mismatch> {
+    let outcomes = deeper.outcomes.iter().filter(|o| o.unexplained > 0);
+    outcomes
+        .map(|outcome| Mismatch::Unexpected {
+            what: outcome.cause.clone(),
+            boundaries: outcome.points.iter().map(|point| point.boundary).collect(),
+        })
+        .collect()
 }
 
 /// Why everything in a window is known; `None` when something is not.
@@ -175,21 +224,4 @@ fn reason(known: &KnownFindings<'_>, sweep: &Sweep, window: &Window) -> Option<S
         .collect();
     let reasons: Vec<&str> = reasons?.into_iter().collect();
     Some(reasons.join("; "))
-}
-
-/// Rates and times go to standard error only: results hold nothing of the host.
-fn rate(context: &Context, scheduler: &str, sweep: &Sweep, took: Duration) {
-    if context.quiet() {
-        return;
-    }
-    let seconds = took.as_secs_f64();
-    let per_second = if seconds > 0.0 {
-        format!(", {:.0}/s", sweep.executions as f64 / seconds)
-    } else {
-        String::new()
-    };
-    context.note(&format!(
-        "{scheduler}: {} executions in {seconds:.2} s{per_second}",
-        sweep.executions
-    ));
 }

@@ -56,6 +56,15 @@ impl<'a> Traces<'a> {
 
     /// Records the run with `decisions`; the path as it is shown.
     pub(crate) fn write(&self, which: &str, decisions: &[Entry]) -> Result<String, Failure> {
+        Ok(self.write_recorded(which, decisions)?.0)
+    }
+
+    /// The same, and the trace itself.
+    pub(crate) fn write_recorded(
+        &self,
+        which: &str,
+        decisions: &[Entry],
+    ) -> Result<(String, trace::Trace), Failure> {
         let loaded = self.loaded;
         let scenario_name = loaded.input.file_name();
         let files = Files {
@@ -77,10 +86,11 @@ impl<'a> Traces<'a> {
         let path = self.folder.join(name.replace('/', "-"));
         fs::write(&path, trace.to_string()).map_err(cannot)?;
         let shown = relative(&path);
-        Ok(if self.context.json() {
+        let shown = if self.context.json() {
             json_name(&shown)
         } else {
             shown
-        })
+        };
+        Ok((shown, trace))
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use check::access_log::AccessLog;
-use check::{Oracles, Violation};
+use check::{Armed, Oracles, Violation};
 use machine::{
     Decision, Digest, End, Machine, ObjectAccess, ObjectId, Objects, Observer, Outcome, Schedule,
     SetupError, Until, View,
@@ -25,6 +25,8 @@ pub struct Execution {
     pub outcomes: Vec<(Decision, Outcome)>,
     /// Values emitted by readers inside NMI handlers.
     pub sampled: u64,
+    /// What the oracles had to judge.
+    pub armed: Armed,
     /// Accesses to named objects.
     pub log: AccessLog,
     /// The fields that those touched who came in between by a decision.
@@ -118,6 +120,7 @@ pub fn execute(setup: &Setup, mut schedule: Schedule) -> Result<Execution, Setup
         violations: oracles.violations().to_vec(),
         outcomes: outcomes.0,
         sampled: oracles.sampled,
+        armed: oracles.armed,
         log,
         touched,
         objects: machine.objects().clone(),

@@ -11,8 +11,53 @@ use image::Image;
 use machine::Ordinal;
 use scenario::{Known, Reach, ReadGuard, Scheduler, Window};
 
+use crate::findings::Base;
 use crate::sweep::{Source, Sweep};
-use crate::verdict::{boundaries, is_at};
+use crate::verdict::{boundaries_in, is_at};
+
+/// The entry of `list` that explains a cause found at a boundary of a CPU in the run `base`.
+pub(crate) fn explains<'k>(
+    list: &'k [Known],
+    scheduler: &Scheduler,
+    source: Source,
+    cause: &Cause,
+    base: Base<'_>,
+    (cpu, at): (usize, Ordinal),
+) -> Option<&'k Known> {
+    let anywhere = (0, Ordinal::MAX);
+    let inside = |known: &Known| {
+        known.window.as_ref().is_some_and(|window| {
+            Boundaries::in_run(base, cpu, anywhere, window).contains(&cause.event, at)
+        })
+    };
+    list.iter().find(|known| {
+        known.oracle.name() == cause.oracle.name()
+            && applies(known, scheduler)
+            && known.reaches.contains(&reach(source))
+            && inside(known)
+    })
+}
+
+/// How a finding of a source is reached, in the words of the list.
+fn reach(source: Source) -> Reach {
+    match source {
+        Source::Pmi(_) => Reach::Pmi,
+        Source::Late(_) => Reach::Late,
+        Source::External => Reach::External,
+        Source::Tick => Reach::Tick,
+        Source::Preempt(_) => Reach::Preempt,
+    }
+}
+
+/// Whether an entry is about this scheduler.
+fn applies(known: &Known, scheduler: &Scheduler) -> bool {
+    let guard = match scheduler.value(Row::ReadGuard) {
+        "v5.9" => ReadGuard::V5_9,
+        _ => ReadGuard::V5_5,
+    };
+    known.read_guard.contains(&guard)
+        && (known.schedulers.is_empty() || known.schedulers.contains(&scheduler.name))
+}
 
 /// The entries that can apply to one scheduler and source of NMIs, with their boundaries in one
 /// sweep.
@@ -30,15 +75,21 @@ struct Boundaries {
 
 impl Boundaries {
     fn new(sweep: &Sweep, window: &Window) -> Self {
+        Self::in_run(Base::of(&sweep.baseline), sweep.cpu, sweep.range, window)
+    }
+
+    /// Those of a CPU in any run, between two boundaries.
+    fn in_run(base: Base<'_>, cpu: usize, range: (Ordinal, Ordinal), window: &Window) -> Self {
         let own = |name: &str| {
             let mut window = window.clone();
             window.from.object = Some(name.to_owned());
             window.to.object = Some(name.to_owned());
-            boundaries(sweep, &window)
+            boundaries_in(base, cpu, range, &window)
         };
-        let objects = sweep.baseline.objects.iter();
         Self {
-            of: objects
+            of: base
+                .objects
+                .iter()
                 .map(|(_, object)| (object.name.to_string(), own(&object.name)))
                 .collect(),
         }
@@ -59,13 +110,7 @@ impl<'a> KnownFindings<'a> {
     /// The entries of `list` that apply to `sweep` under `scheduler`.
     #[must_use]
     pub fn new(list: &'a [Known], scheduler: &Scheduler, sweep: &Sweep) -> Self {
-        let reach = match sweep.source {
-            Source::Pmi(_) => Reach::Pmi,
-            Source::Late(_) => Reach::Late,
-            Source::External => Reach::External,
-            Source::Tick => Reach::Tick,
-            Source::Preempt(_) => Reach::Preempt,
-        };
+        let reach = reach(sweep.source);
         let mut this = Self::of_run(list, scheduler);
         for (known, at) in &mut this.entries {
             if known.reaches.contains(&reach)
@@ -80,15 +125,7 @@ impl<'a> KnownFindings<'a> {
     /// The entries of `list` that apply to a run under `scheduler`: those with a place.
     #[must_use]
     pub fn of_run(list: &'a [Known], scheduler: &Scheduler) -> Self {
-        let guard = match scheduler.value(Row::ReadGuard) {
-            "v5.9" => ReadGuard::V5_9,
-            _ => ReadGuard::V5_5,
-        };
-        let applies = |known: &&Known| {
-            known.read_guard.contains(&guard)
-                && (known.schedulers.is_empty() || known.schedulers.contains(&scheduler.name))
-        };
-        let entries = list.iter().filter(applies);
+        let entries = list.iter().filter(|known| applies(known, scheduler));
         Self {
             entries: entries
                 .map(|known| (known, Boundaries::default()))

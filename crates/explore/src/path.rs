@@ -7,8 +7,11 @@ use check::Sight;
 use cpu::{Access, AccessKind};
 use machine::{End, Machine, ObjectAccess, Observer, Ordinal, Schedule, Until, View};
 
-/// RBP's position in the register file.
+/// Positions of RSP and RBP in the register file.
+const RSP: usize = 4;
 const RBP: usize = 5;
+/// Bytes that an instruction may push.
+const PUSHED: u64 = 16;
 
 /// RFLAGS.TF.
 const TF: u64 = 1 << 8;
@@ -37,6 +40,10 @@ pub(crate) struct Step {
     pub(crate) seen: bool,
     /// It touches a named object.
     pub(crate) object: bool,
+    /// It touches nothing but the stack that it runs on.
+    pub(crate) local: bool,
+    /// Step of the CPU's program.
+    pub(crate) program: Option<usize>,
     /// The chain of return addresses, or the function, is another one behind it.
     pub(crate) frame: bool,
     /// Its accesses, in [`Path::accesses`].
@@ -59,6 +66,8 @@ struct Seen<'a> {
     accesses: Vec<(u64, bool)>,
     seen: bool,
     object: bool,
+    local: bool,
+    rsp: u64,
 }
 
 /// The quadwords of an access.
@@ -75,6 +84,9 @@ impl Observer for Seen<'_> {
         let Access {
             kind, addr, size, ..
         } = *access;
+        // Above RSP by less than what lies between two stacks; below it by what is pushed.
+        let above = addr.wrapping_sub(self.rsp).wrapping_add(PUSHED);
+        self.local &= above < cpu::PAGE;
         self.seen |= self.sight.sees(view.objects, kind, addr, size);
     }
 
@@ -98,6 +110,8 @@ impl Path {
             accesses: Vec::new(),
             seen: false,
             object: false,
+            local: true,
+            rsp: 0,
         };
         machine.record_memory(true);
         while wanted(machine) {
@@ -108,7 +122,8 @@ impl Path {
             let function = machine.image().function_at(rip).map(|f| f.addr);
             let system = core.cpu.clone();
             let from = seen.accesses.len() as u32;
-            (seen.seen, seen.object) = (false, false);
+            (seen.seen, seen.object, seen.local) = (false, false, true);
+            seen.rsp = core.cpu.regs[RSP];
             let end = machine.run(schedule, &mut seen, Until::End { limit: 1 });
             let after = facts(machine, cpu);
             let core = &machine.cores()[cpu];
@@ -126,6 +141,8 @@ impl Path {
                 asks: before.requests != after.requests && !tells(machine, rip),
                 seen: seen.seen,
                 object: seen.object,
+                local: seen.local,
+                program: before.step,
                 frame: core.cpu.regs[RBP] != rbp || next != function,
                 from,
                 to: seen.accesses.len() as u32,

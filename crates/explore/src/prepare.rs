@@ -44,21 +44,23 @@ pub enum PrepareError {
 pub struct Prepared {
     /// What runs are a function of.
     pub setup: Setup,
-    /// What to sweep, if the scenario says so: CPU, step and source.
-    sweep: Option<(usize, usize, Source)>,
+    /// What to sweep, if the scenario says so: CPU, step, source and number of NMIs.
+    sweep: Option<(usize, usize, Source, u32)>,
 }
 
 impl Prepared {
     /// The sweep that the scenario asks for, if it does, by so many workers.
     #[must_use]
     pub fn plan(&self, jobs: usize) -> Option<Plan> {
-        let (cpu, step, source) = self.sweep?;
+        let (cpu, step, source, nmis) = self.sweep?;
         Some(Plan {
             cpu,
             step,
             source,
             jobs,
             reduce: true,
+            only_first: false,
+            nmis,
         })
     }
 }
@@ -80,7 +82,7 @@ pub fn prepare(
     let hardware = hardware(machine)?;
     let sweep = scenario.sweep.as_ref().and_then(|sweep| {
         let (cpu, step) = scenario.labelled(&sweep.step)?;
-        Some((cpu, step, source(scenario, &sweep.source)?))
+        Some((cpu, step, source(scenario, &sweep.source)?, sweep.nmis))
     });
     Ok(Prepared {
         setup: Setup {

@@ -16,6 +16,7 @@ use machine::{End, Entry, Ordinal, Outcome, Schedule, SetupError, Until};
 
 use crate::execute::{Execution, execute};
 use crate::path::{Path, Step};
+use crate::search::Space;
 use crate::setup::{RUN_LIMIT, Setup};
 use crate::worker::{Ground, Part, Worker};
 
@@ -48,6 +49,31 @@ pub struct Plan {
     /// Leave out what is known: boundaries equivalent to the one before, and those where the
     /// decision would do nothing. The findings are the same.
     pub reduce: bool,
+    /// Stop at the first bad boundary that is found.
+    pub only_first: bool,
+    /// Decisions in one run, at most; [`sweep`] does the first of them.
+    pub nmis: u32,
+}
+
+impl Plan {
+    /// The search for runs with more than one decision in the step; none if one is all.
+    #[must_use]
+    pub fn deeper(&self, name: &str) -> Option<Space> {
+        let of = |is: bool| if is { self.nmis } else { 0 };
+        let (preempts, ticks) = (
+            matches!(self.source, Source::Preempt(_)),
+            self.source == Source::Tick,
+        );
+        (self.nmis > 1).then(|| Space {
+            sources: vec![(self.source, name.to_owned())],
+            nmis: of(!preempts && !ticks),
+            preemptions: of(preempts),
+            ticks: of(ticks),
+            step: Some((self.cpu, self.step)),
+            reduce: self.reduce,
+            max_executions: None,
+        })
+    }
 }
 
 /// How far a sweep is; shared with whoever shows it.
@@ -169,6 +195,7 @@ pub fn sweep(setup: &Setup, plan: Plan, progress: &Progress) -> Result<Sweep, Sw
         path: &path,
         source: plan.source,
         reduce: plan.reduce,
+        only_first: plan.only_first,
         progress,
     };
     let blocks: Vec<(usize, usize)> = (begin..path.steps.len())
@@ -190,16 +217,20 @@ pub fn sweep(setup: &Setup, plan: Plan, progress: &Progress) -> Result<Sweep, Sw
         }
         Ok(done)
     };
-    let results: Vec<Result<Vec<(usize, Part)>, SetupError>> = std::thread::scope(|scope| {
-        let work = &work;
-        let workers: Vec<_> = (0..jobs)
-            .map(|job| scope.spawn(move || work(job)))
-            .collect();
-        workers
-            .into_iter()
-            .map(|worker| worker.join().expect("a worker does not panic"))
-            .collect()
-    });
+    let results: Vec<Result<Vec<(usize, Part)>, SetupError>> = if jobs == 1 {
+        vec![work(0)]
+    } else {
+        std::thread::scope(|scope| {
+            let work = &work;
+            let workers: Vec<_> = (0..jobs)
+                .map(|job| scope.spawn(move || work(job)))
+                .collect();
+            workers
+                .into_iter()
+                .map(|worker| worker.join().expect("a worker does not panic"))
+                .collect()
+        })
+    };
     let mut parts = BTreeMap::new();
     for result in results {
         parts.extend(result?);

@@ -15,7 +15,7 @@ use machine::Ordinal;
 use scenario::{CausePattern, Expect, Window};
 
 use crate::execute::Execution;
-use crate::findings::fresh;
+use crate::findings::{Base, fresh};
 use crate::known::KnownFindings;
 use crate::resolve::matching;
 use crate::sweep::{Sweep, check_end};
@@ -125,14 +125,8 @@ pub fn judge_run(
             boundary: None,
         });
     }
-    let of = |pattern: &CausePattern, v: &Violation| {
-        names(pattern, v.oracle.name(), &v.event)
-            && pattern.row.as_deref().is_none_or(|row| v.at.row == row)
-            && pattern
-                .place
-                .as_deref()
-                .is_none_or(|place| is_at(baseline.machine.image(), v, place))
-    };
+    let image = baseline.machine.image();
+    let of = |pattern: &CausePattern, v: &Violation| expects_violation(pattern, image, v);
     for pattern in &expect.violates {
         if !fresh.iter().any(|v| of(pattern, v)) {
             verdict.mismatches.push(missing(pattern));
@@ -233,30 +227,25 @@ pub fn judge_sweep(expect: &Expect, sweep: &Sweep, known: &KnownFindings<'_>) ->
 
 /// The boundaries up to each access that ends `window`, from the nearest one before it that begins it.
 pub(crate) fn boundaries(sweep: &Sweep, window: &Window) -> BTreeSet<Ordinal> {
-    let run = &sweep.baseline;
-    let (objects, image) = (&run.objects, run.machine.image());
-    let in_step = |at: &Ordinal| (sweep.range.0..=sweep.range.1).contains(at);
-    let row = window.from.row.as_deref();
-    let ends: Vec<Ordinal> = matching(
-        &run.log.cpu(sweep.cpu).base,
-        objects,
-        image,
-        &window.to,
-        row,
-    )
-    .map(|a| a.ordinal)
-    .filter(in_step)
-    .collect();
-    let begins: Vec<Ordinal> = matching(
-        &run.log.cpu(sweep.cpu).base,
-        objects,
-        image,
-        &window.from,
-        None,
-    )
-    .map(|a| a.ordinal)
-    .filter(in_step)
-    .collect();
+    boundaries_in(Base::of(&sweep.baseline), sweep.cpu, sweep.range, window)
+}
+
+/// The same of CPU `cpu` in any run, between two boundaries.
+pub(crate) fn boundaries_in(
+    base: Base<'_>,
+    cpu: usize,
+    range: (Ordinal, Ordinal),
+    window: &Window,
+) -> BTreeSet<Ordinal> {
+    let log = &base.log.cpu(cpu).base;
+    let of = |access, row| {
+        matching(log, base.objects, base.image, access, row)
+            .map(|a| a.ordinal)
+            .filter(|at| (range.0..=range.1).contains(at))
+            .collect::<Vec<Ordinal>>()
+    };
+    let ends = of(&window.to, window.from.row.as_deref());
+    let begins = of(&window.from, None);
     ends.iter()
         .filter_map(|&to| {
             let from = begins.iter().rev().find(|&&from| from < to)?;
@@ -264,6 +253,30 @@ pub(crate) fn boundaries(sweep: &Sweep, window: &Window) -> BTreeSet<Ordinal> {
         })
         .flatten()
         .collect()
+}
+
+/// Whether `pattern` expects a finding by its place, without a window.
+pub(crate) fn expects_violation(pattern: &CausePattern, image: &Image, v: &Violation) -> bool {
+    names(pattern, v.oracle.name(), &v.event)
+        && pattern.row.as_deref().is_none_or(|row| v.at.row == row)
+        && pattern
+            .place
+            .as_deref()
+            .is_none_or(|place| is_at(image, v, place))
+}
+
+/// Whether `pattern` expects a cause that was found at a boundary of a CPU in the run `base`.
+pub(crate) fn expects(
+    pattern: &CausePattern,
+    cause: &Cause,
+    base: Base<'_>,
+    (cpu, at): (usize, Ordinal),
+) -> bool {
+    let anywhere = (0, Ordinal::MAX);
+    let inside = |w| boundaries_in(base, cpu, anywhere, w).contains(&at);
+    names(pattern, cause.oracle.name(), &cause.event)
+        && pattern.row.as_deref().is_none_or(|row| cause.row == row)
+        && pattern.window.as_ref().is_none_or(inside)
 }
 
 fn judge_baseline(
@@ -278,14 +291,8 @@ fn judge_baseline(
             boundary: None,
         });
     }
-    let of = |pattern: &CausePattern, v: &Violation| {
-        names(pattern, v.oracle.name(), &v.event)
-            && pattern.row.as_deref().is_none_or(|row| v.at.row == row)
-            && pattern
-                .place
-                .as_deref()
-                .is_none_or(|place| is_at(baseline.machine.image(), v, place))
-    };
+    let image = baseline.machine.image();
+    let of = |pattern: &CausePattern, v: &Violation| expects_violation(pattern, image, v);
     for pattern in &expect.baseline {
         if !baseline.violations.iter().any(|v| of(pattern, v)) {
             verdict.mismatches.push(missing(pattern));

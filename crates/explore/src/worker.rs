@@ -43,7 +43,22 @@ pub(crate) struct Ground<'a> {
     pub(crate) path: &'a Path,
     pub(crate) source: Source,
     pub(crate) reduce: bool,
+    /// Stop at the first bad boundary.
+    pub(crate) only_first: bool,
     pub(crate) progress: &'a Progress,
+}
+
+/// A boundary that was judged.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tried {
+    /// The decision.
+    pub(crate) entry: Entry,
+    /// An execution of its own was made for it.
+    pub(crate) ran: bool,
+    /// If not: since the one that was, instructions touched nothing but their own stack.
+    pub(crate) local: bool,
+    /// The decision did something.
+    pub(crate) acted: bool,
 }
 
 /// What one worker found.
@@ -56,6 +71,9 @@ pub(crate) struct Part {
     pub(crate) executions: u64,
     pub(crate) bad: Vec<Bad>,
     pub(crate) failed: Vec<(Ordinal, String)>,
+    /// The decisions of `failed`.
+    pub(crate) failed_by: Vec<Entry>,
+    pub(crate) tried: Vec<Tried>,
 }
 
 impl Part {
@@ -67,6 +85,8 @@ impl Part {
         self.executions += other.executions;
         self.bad.extend(other.bad);
         self.failed.extend(other.failed);
+        self.failed_by.extend(other.failed_by);
+        self.tried.extend(other.tried);
         for (outcome, n) in other.outcomes {
             *self.outcomes.entry(outcome).or_default() += n;
         }
@@ -95,6 +115,8 @@ struct Class {
     at: Ordinal,
     /// Nothing may change in the chain of return addresses.
     strict: bool,
+    /// All instructions since the execution touched nothing but their own stack.
+    local: bool,
     /// Position of the last boundary that belongs to it.
     last: usize,
 }
@@ -274,11 +296,12 @@ impl<'a, 'm> Worker<'a, 'm> {
         let from = self.armed.as_ref().map_or(at, |armed| armed.ordinal);
         let entry = (cpu, from, self.decision(at));
         let carried = self.carry_over(index, from);
+        let ran = carried.is_none();
         let judged = carried.unwrap_or_else(|| self.run(index, entry));
-        self.take(index, entry, &judged);
+        self.take(index, entry, &judged, ran);
     }
 
-    fn take(&mut self, index: usize, entry: Entry, judged: &Judged) {
+    fn take(&mut self, index: usize, entry: Entry, judged: &Judged, ran: bool) {
         let steps = &self.ground.path.steps;
         let step = steps[index];
         let (cpu, at) = (step.cpu, step.ordinal);
@@ -292,11 +315,23 @@ impl<'a, 'm> Worker<'a, 'm> {
         }
         if let Some(words) = &judged.failed {
             self.part.failed.push((at, words.clone()));
+            self.part.failed_by.push(entry);
         }
+        self.part.tried.push(Tried {
+            entry,
+            ran,
+            local: self.class.as_ref().is_some_and(|class| class.local),
+            // What fails has no further boundaries that mean anything.
+            acted: judged.failed.is_none()
+                && judged.outcomes.iter().any(|o| *o != Outcome::NotArmed),
+        });
         if judged.fresh.is_empty() {
             return;
         }
         self.ground.progress.bad.fetch_add(1, Ordering::Relaxed);
+        if self.ground.only_first {
+            self.ground.progress.stop.store(true, Ordering::Relaxed);
+        }
         let before = steps[..index].iter().rev().find(|s| s.cpu == cpu);
         let row = row_on_stack(&self.machine.view(cpu), step.rip);
         let base = Base {
@@ -337,6 +372,7 @@ impl<'a, 'm> Worker<'a, 'm> {
             return None;
         }
         class.last = index;
+        class.local &= over.local;
         let mut judged = class.judged.clone();
         if let Some(span) = class.span {
             let frame = NmiFrame {
@@ -397,7 +433,7 @@ impl<'a, 'm> Worker<'a, 'm> {
         let known = self.ground.known;
         let fresh: Vec<Violation> = fresh(oracles.violations(), self.ground.baseline)
             .into_iter()
-            .filter(|v| !known.iter().any(|k| k.same_as(v)))
+            .filter(|v| !known.iter().any(|k| damage(k) == damage(v)))
             .cloned()
             .collect();
         let judged = Judged {
@@ -423,6 +459,7 @@ impl<'a, 'm> Worker<'a, 'm> {
                 armed: from,
                 at: step.ordinal,
                 strict: holds_back || !judged.fresh.is_empty(),
+                local: true,
                 last: index,
                 judged: judged.clone(),
             });
@@ -500,6 +537,12 @@ impl<'a, 'm> Worker<'a, 'm> {
 /// Stands in while the real ones are lent.
 fn idle_watchers() -> Watchers {
     (Oracles::new(BTreeMap::new()), Default::default())
+}
+
+/// What makes two findings the same damage, whoever sees it: a later reader of a count that is
+/// wrong for good is no news.
+fn damage(violation: &Violation) -> (Oracle, &str, u64) {
+    (violation.oracle, &violation.event, violation.error)
 }
 
 fn boundaries(machine: &Machine) -> u64 {

@@ -100,6 +100,8 @@ fn findings(shipped: &Shipped, case: &Case) -> Vec<String> {
             source: case.source,
             jobs: 2,
             reduce: true,
+            only_first: false,
+            nmis: 1,
         };
         let sweep = match sweep(&prepared.setup, plan, &Progress::default()) {
             Ok(sweep) => sweep,

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use crate::finding::{Finding, MismatchReport};
 use crate::instruction::Instruction;
+use crate::search::ExploreReport;
 use crate::style::{BAD, DIM, GOOD, HEAD, NAME, UNSURE, paint};
 
 /// What the results of a sweep do not say about themselves.
@@ -147,6 +148,11 @@ pub struct SweepReport {
     pub failed: Vec<(u64, String)>,
     /// Nothing was delivered or nothing was sampled.
     pub vacuous: bool,
+    /// Runs with more than one NMI, if there were any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deeper: Option<ExploreReport>,
+    /// Oracles that had nothing to judge, and why.
+    pub never_armed: Vec<String>,
     /// It was stopped before its end.
     pub interrupted: bool,
     /// Whether the file's expectations hold; absent when they were not asked.
@@ -227,11 +233,28 @@ impl SweepReport {
             windows: sweep.windows().iter().map(window).collect(),
             failed: sweep.failed.clone(),
             vacuous: sweep.sampled == 0,
+            deeper: None,
+            never_armed: sweep
+                .baseline
+                .armed
+                .idle()
+                .into_iter()
+                .filter(|(oracle, _)| sweep.sampled == 0 || !oracle.judges_values())
+                .map(|(oracle, why)| format!("{oracle}: {why}"))
+                .collect(),
             interrupted: sweep.interrupted,
             held: None,
             mismatches: Vec::new(),
             digest: sweep.baseline.digest.to_string(),
         }
+    }
+
+    /// Adds what runs with more than one NMI show.
+    #[must_use]
+    pub fn with(mut self, deeper: ExploreReport) -> Self {
+        self.interrupted |= deeper.interrupted;
+        self.deeper = Some(deeper);
+        self
     }
 
     /// Adds what the file's expectations say.
@@ -249,6 +272,7 @@ impl SweepReport {
         !self.failed.is_empty()
             || self.baseline_unknown > 0
             || self.windows.iter().any(|window| window.known.is_none())
+            || self.deeper.as_ref().is_some_and(ExploreReport::finds)
     }
 
     /// Text for people. `source` gives the text of a line of a source file, if it is at hand.
@@ -334,6 +358,18 @@ impl SweepReport {
         if self.failed.len() > FAILED_SHOWN {
             let more = self.failed.len() - FAILED_SHOWN;
             writeln!(out, "... and at {more} more boundaries")?;
+        }
+        if let Some(deeper) = &self.deeper {
+            let most = deeper.nmis + deeper.preemptions + deeper.ticks;
+            writeln!(out, "\n{}", paint(HEAD, format!("up to {most} in one run")))?;
+            deeper.body(out)?;
+        }
+        if !self.never_armed.is_empty() {
+            let words = format!(
+                "oracles without anything to judge: {}",
+                self.never_armed.join("; ")
+            );
+            writeln!(out, "\n{}", paint(DIM, words))?;
         }
         if self.vacuous {
             let words = match preempt {
