@@ -68,6 +68,7 @@ fn every_scenario_is_judged_under_every_version() {
             &["none", "none-v59", "v10", "delta", "v11", "v11r"],
         ),
         // About v12's text.
+        ("p25-loads.toml", &["v10", "delta", "v11", "v11r"]),
         ("p23-init-order.toml", &["v10", "delta", "v11", "v11r"]),
         ("p24-disable-master.toml", &["v10", "delta", "v11", "v11r"]),
     ];
