@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `pmusim bisect`: which boundary, which operation, which rows of the patch, which version.
 
-use explore::{Bisect, BisectError};
+use explore::{Bisect, BisectError, Recorded};
 use report::{BisectReport, BoundaryAnswer, HunkAnswer, OperationAnswer, VersionAnswer};
 use scenario::{Scenario, Scheduler};
 use trace::Trace;
@@ -11,24 +11,22 @@ use crate::configs::Configs;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::files::{self, json_name};
-use crate::inlined::Inlined;
+use crate::files::json_name;
 use crate::prepared::guest;
 use crate::progress::watched;
+use crate::recorded;
 
 /// The versions of the patch in order, as their scheduler files are named.
 const VERSIONS: [&str; 7] = ["none", "v10", "delta", "v11", "v11r", "v12", "retry"];
 
 pub(crate) fn run(context: &Context, args: &BisectArgs) -> Result<Exit, Failure> {
-    let input = files::text(&args.trace)?;
+    let (input, trace) = recorded::read(&args.trace)?;
     let name = &input.source.name;
-    let stale = |words: String| Failure::Words(Exit::Stale, words);
-    let trace = Trace::parse(name, &input.source.text).map_err(|error| stale(error.to_string()))?;
-    let Inlined {
+    let Recorded {
         scenario,
         machine,
         scheduler: bad,
-    } = Inlined::of(name, &trace)?;
+    } = recorded::inside(context, name, &trace)?;
     let Some(verdict) = trace.verdicts.first() else {
         let words = format!("{name}: the trace is clean, so there is nothing to bisect");
         return Err(Failure::Words(Exit::Cut, words));

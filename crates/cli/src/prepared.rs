@@ -11,6 +11,7 @@ use scenario::{Expect, Scenario, Scheduler};
 use crate::configs::Configs;
 use crate::context::Context;
 use crate::error::Failure;
+use crate::exit::Exit;
 use crate::files::{self, Input, json_name};
 
 /// A scenario with everything it names.
@@ -72,6 +73,24 @@ impl Loaded {
             schedulers: wanted,
             configs,
         })
+    }
+
+    /// There is a scheduler to run under and, if the file's expectations are to decide, it expects
+    /// something of each.
+    pub(crate) fn demand_schedulers(&self, expect: bool) -> Result<(), Failure> {
+        if self.schedulers.is_empty() {
+            let why = "the file expects nothing of any scheduler; name one with --scheduler";
+            let words = format!("nothing selected: {why}");
+            return Err(Failure::Words(Exit::Nothing, words));
+        }
+        let silent = self.schedulers.iter().find(|s| self.expect(s).is_none());
+        match silent.filter(|_| expect) {
+            None => Ok(()),
+            Some(scheduler) => Err(Failure::input(format!(
+                "{} has no [expect.{}], which --expect needs",
+                self.input.source.name, scheduler.name
+            ))),
+        }
     }
 
     /// What the file expects of a scheduler.

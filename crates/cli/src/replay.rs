@@ -3,14 +3,14 @@
 
 use explore::ReplayError;
 use report::{ReplayReport, ReplayWindowReport, WidthReport};
-use trace::Trace;
 
 use crate::args::ReplayArgs;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::files::{self, json_name};
+use crate::files::json_name;
 use crate::prepared::guest;
+use crate::recorded;
 
 /// Boundaries to each side of the trace's own that are tried for the window's ends.
 const NEIGHBOURS: u64 = 256;
@@ -37,15 +37,11 @@ pub(crate) fn run(context: &Context, args: &ReplayArgs) -> Result<Exit, Failure>
 
 /// The exit code, and whether every recorded finding shows again, if there is one.
 fn replay(context: &Context, args: &ReplayArgs) -> Result<(Exit, Option<bool>), Failure> {
-    let input = files::text(&args.trace)?;
+    let (input, trace) = recorded::read(&args.trace)?;
     let name = &input.source.name;
     let stale = |words: String| Failure::Words(Exit::Stale, words);
-    let trace = Trace::parse(name, &input.source.text).map_err(|error| stale(error.to_string()))?;
     let replay = explore::replay(&trace, guest()).map_err(|error| match error {
-        ReplayError::Files(diagnostics) => {
-            context.note(&diagnostics.render(context.colors_stderr()));
-            stale(format!("{name}: a file inside the trace has errors"))
-        }
+        ReplayError::Files(diagnostics) => recorded::broken(context, name, &diagnostics),
         error => stale(format!("{name}: {error}")),
     })?;
     let mut verdict: Vec<String> = replay.verdicts.iter().map(ToString::to_string).collect();

@@ -29,27 +29,10 @@ pub(crate) fn run(context: &Context, args: &ExploreArgs) -> Result<Exit, Failure
         args.machine.as_deref(),
         &args.scheduler,
     )?;
-    let name = &loaded.input.source.name;
-    if loaded.schedulers.is_empty() {
-        let why = "the file expects nothing of any scheduler; name one with --scheduler";
-        let words = format!("nothing selected: {why}");
-        return Err(Failure::Words(Exit::Nothing, words));
-    }
+    loaded.demand_schedulers(args.expect)?;
     if args.checkpoint.is_some() && loaded.schedulers.len() != 1 {
         let words = "--checkpoint holds one search: name one scheduler with --scheduler";
         return Err(Failure::input(words.to_owned()));
-    }
-    if args.expect
-        && let Some(scheduler) = loaded
-            .schedulers
-            .iter()
-            .find(|s| loaded.expect(s).is_none())
-    {
-        let words = format!(
-            "{name} has no [expect.{}], which --expect needs",
-            scheduler.name
-        );
-        return Err(Failure::input(words));
     }
     let known = loaded.configs.known()?;
     let mut searches = Vec::new();

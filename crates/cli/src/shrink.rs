@@ -3,30 +3,28 @@
 
 use std::fs;
 
-use explore::{Shrink, ShrinkError};
+use explore::{Recorded, Shrink, ShrinkError};
 use report::ShrinkReport;
-use trace::Trace;
 
 use crate::args::ShrinkArgs;
 use crate::configs::relative;
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
-use crate::files::{self, json_name};
-use crate::inlined::Inlined;
+use crate::files::json_name;
 use crate::prepared::guest;
 use crate::progress::watched;
+use crate::recorded;
 
 pub(crate) fn run(context: &Context, args: &ShrinkArgs) -> Result<Exit, Failure> {
-    let input = files::text(&args.trace)?;
+    let (input, trace) = recorded::read(&args.trace)?;
     let name = &input.source.name;
     let stale = |words: String| Failure::Words(Exit::Stale, words);
-    let trace = Trace::parse(name, &input.source.text).map_err(|error| stale(error.to_string()))?;
-    let Inlined {
+    let Recorded {
         scenario,
         machine,
         scheduler,
-    } = Inlined::of(name, &trace)?;
+    } = recorded::inside(context, name, &trace)?;
     let Some(verdict) = trace.verdicts.get(usize::from(args.finding) - 1) else {
         let words = match trace.verdicts.len() {
             0 => format!("{name}: the trace is clean, so there is nothing to shrink"),

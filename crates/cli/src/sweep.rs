@@ -38,25 +38,7 @@ pub(crate) fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Failure> 
             "{name} has no [sweep]: it does not say which step"
         )));
     }
-    if loaded.schedulers.is_empty() {
-        let why = "the file expects nothing of any scheduler; name one with --scheduler";
-        return Err(Failure::Words(
-            Exit::Nothing,
-            format!("nothing selected: {why}"),
-        ));
-    }
-    if args.expect
-        && let Some(scheduler) = loaded
-            .schedulers
-            .iter()
-            .find(|s| loaded.expect(s).is_none())
-    {
-        let words = format!(
-            "{name} has no [expect.{}], which --expect needs",
-            scheduler.name
-        );
-        return Err(Failure::input(words));
-    }
+    loaded.demand_schedulers(args.expect)?;
     let known = loaded.configs.known()?;
 
     let sources = Sources::of_guest(loaded.configs.roots());

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use image::Image;
 use machine::{Decision, Entry, Ordinal, Schedule, SetupError};
-use scenario::{Access, Diagnostics, Point, Scenario, Side, Texts};
-use trace::{Inline, Kind, Trace, Verdict};
+use scenario::{Access, Diagnostics, Point, Scenario, Side};
+use trace::{Kind, Trace, Verdict};
 
 use crate::execute::{Execution, execute};
 use crate::prepare::{PrepareError, prepare};
 use crate::record::{Files, hex, record, verdicts};
+use crate::recorded::Recorded;
 use crate::resolve::resolve;
 use crate::setup::Setup;
 use crate::window::Clock;
@@ -182,15 +183,11 @@ pub enum ReplayError {
 /// See [`ReplayError`].
 pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
     let same_image = hex(&image.hash()) == trace.image;
-    let source = |file: &Inline| scenario::Source {
-        name: file.name.clone(),
-        text: file.text.clone(),
-    };
-    let scenario =
-        scenario::parse_scenario(&source(&trace.scenario)).map_err(ReplayError::Files)?;
-    let machine = scenario::parse_machine(&source(&trace.machine)).map_err(ReplayError::Files)?;
-    let scheduler = scenario::parse_scheduler(&source(&trace.scheduler), &Texts::default())
-        .map_err(ReplayError::Files)?;
+    let Recorded {
+        scenario,
+        machine,
+        scheduler,
+    } = Recorded::of(trace).map_err(ReplayError::Files)?;
     let prepared = prepare(&scenario, &machine, &scheduler, image)?;
     let mut decisions = Vec::new();
     for (i, decision) in trace.decisions.iter().enumerate() {

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use explore::{Progress, Shrink, Signature, Size};
+use explore::{Progress, Recorded, Shrink, Signature, Size};
 use image::Image;
 use trace::Trace;
 
@@ -16,11 +16,11 @@ fn committed(name: &str) -> Trace {
 
 /// Shrinks a trace, tries to take anything else out of the result, and returns its size.
 fn shrunk(trace: &Trace) -> Size {
-    let source = |file: &trace::Inline| scenario::Source::new(&file.name, &file.text);
-    let scenario = scenario::parse_scenario(&source(&trace.scenario)).unwrap();
-    let machine = scenario::parse_machine(&source(&trace.machine)).unwrap();
-    let scheduler =
-        scenario::parse_scheduler(&source(&trace.scheduler), &scenario::Texts::default()).unwrap();
+    let Recorded {
+        scenario,
+        machine,
+        scheduler,
+    } = Recorded::of(trace).unwrap();
     let replayed = explore::replay(trace, Image::guest()).unwrap();
     let verdict = &trace.verdicts[0];
     let progress = Progress::default();

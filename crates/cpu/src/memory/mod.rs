@@ -272,30 +272,38 @@ impl Memory {
         Ok(())
     }
 
-    /// Host read of a little-endian u64. Errors as [`Memory::read`].
-    #[allow(clippy::missing_errors_doc, reason = "said in the sentence above")]
+    /// Host read of a little-endian u64.
+    ///
+    /// # Errors
+    /// As [`Memory::read`].
     pub fn read_u64(&self, addr: u64) -> Result<u64, OutOfRange> {
         let mut b = [0; 8];
         self.read(addr, &mut b)?;
         Ok(u64::from_le_bytes(b))
     }
 
-    /// Host read of a little-endian u32. Errors as [`Memory::read`].
-    #[allow(clippy::missing_errors_doc, reason = "said in the sentence above")]
+    /// Host read of a little-endian u32.
+    ///
+    /// # Errors
+    /// As [`Memory::read`].
     pub fn read_u32(&self, addr: u64) -> Result<u32, OutOfRange> {
         let mut b = [0; 4];
         self.read(addr, &mut b)?;
         Ok(u32::from_le_bytes(b))
     }
 
-    /// Host write of a little-endian u64. Errors as [`Memory::write`].
-    #[allow(clippy::missing_errors_doc, reason = "said in the sentence above")]
+    /// Host write of a little-endian u64.
+    ///
+    /// # Errors
+    /// As [`Memory::write`].
     pub fn write_u64(&mut self, addr: u64, value: u64) -> Result<(), OutOfRange> {
         self.write(addr, &value.to_le_bytes())
     }
 
-    /// Host write of a little-endian u32. Errors as [`Memory::write`].
-    #[allow(clippy::missing_errors_doc, reason = "said in the sentence above")]
+    /// Host write of a little-endian u32.
+    ///
+    /// # Errors
+    /// As [`Memory::write`].
     pub fn write_u32(&mut self, addr: u64, value: u32) -> Result<(), OutOfRange> {
         self.write(addr, &value.to_le_bytes())
     }
