@@ -170,7 +170,7 @@ pub(crate) fn cell(
         let injected = injected.map(|(run, _)| run);
         let list = loaded.configs.known()?;
         let known = explore::KnownFindings::of_run(&list, scheduler);
-        let judged = explore::judge_run(expect, &baseline, injected.as_ref(), &known);
+        let judged = explore::judge_run(expect, &baseline, injected.as_deref(), &known);
         for (reason, at) in judged.known {
             verdict.known.entry(reason).or_default().extend(at);
         }
@@ -209,7 +209,8 @@ fn execute(loaded: &Loaded, prepared: &Prepared) -> Result<(Execution, Option<In
     if loaded.scenario.inject.is_empty() {
         return Ok((baseline, None));
     }
-    let decisions = explore::injections(setup, &loaded.scenario).map_err(|(at, error)| {
+    let mut rig = explore::Rig::new(setup).map_err(|e| e.to_string())?;
+    let decisions = explore::injections(&mut rig, &loaded.scenario).map_err(|(at, error)| {
         let line = loaded
             .scenario
             .inject

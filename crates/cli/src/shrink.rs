@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `pmusim shrink`: the smallest scenario that shows the finding of a trace.
 
+use std::cell::RefCell;
 use std::fs;
 
 use explore::{Recorded, Shrink, ShrinkError};
@@ -49,6 +50,7 @@ pub(crate) fn run(context: &Context, args: &ShrinkArgs) -> Result<Exit, Failure>
             verdict,
             name: &scenario_name,
             progress,
+            rig: RefCell::default(),
         }
         .run(&scenario, &replay.renewed.decisions)
     });

@@ -101,6 +101,34 @@ impl DecodeCache {
         self.version = 0;
     }
 
+    /// Forgets the instructions that begin in whole pages from `addr` on, and keeps all others:
+    /// what stands there is about to be replaced by other code. Nothing outside may run on into
+    /// these pages.
+    ///
+    /// # Panics
+    /// If the range is not made of whole pages of `mem`.
+    pub fn forget(&mut self, mem: &mut Memory, addr: u64, len: u64) {
+        assert!(
+            addr.is_multiple_of(PAGE) && len.is_multiple_of(PAGE) && addr + len <= mem.size(),
+            "whole pages are forgotten"
+        );
+        self.sync(mem, self.features);
+        let (first, end) = (tag(addr, false), tag(addr + len, false));
+        let pages = (addr / PAGE) as usize..((addr + len) / PAGE) as usize;
+        for slots in self.pages.iter_mut().take(pages.end).skip(pages.start) {
+            *slots = None;
+        }
+        for index in 1..self.used {
+            let op = &mut self.ops[usize::from(index)];
+            if (first..end).contains(&op.tag) {
+                *op = NO_OP;
+                self.real.remove(&index);
+            }
+        }
+        self.copies.retain(|tag, _| !(first..end).contains(tag));
+        mem.forget_code_in(addr, len);
+    }
+
     /// Makes [`crate::step()`] answer [`crate::Step::Watch`] at `rip`, in any ring.
     pub fn watch(&mut self, rip: u64) {
         if self.watched.insert(rip) {
@@ -113,12 +141,23 @@ impl DecodeCache {
     /// Ends [`DecodeCache::watch`].
     pub fn unwatch(&mut self, rip: u64) {
         if self.watched.remove(&rip) {
-            for index in self.all_at(rip) {
-                if let Some((run, thread)) = self.real.remove(&index) {
-                    let op = &mut self.ops[usize::from(index)];
-                    (op.run, op.thread) = (run, thread);
-                }
+            self.disarm(rip);
+        }
+    }
+
+    fn disarm(&mut self, rip: u64) {
+        for index in self.all_at(rip) {
+            if let Some((run, thread)) = self.real.remove(&index) {
+                let op = &mut self.ops[usize::from(index)];
+                (op.run, op.thread) = (run, thread);
             }
+        }
+    }
+
+    /// Ends every [`DecodeCache::watch`].
+    pub fn unwatch_all(&mut self) {
+        for rip in std::mem::take(&mut self.watched) {
+            self.disarm(rip);
         }
     }
 

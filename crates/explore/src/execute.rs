@@ -2,9 +2,12 @@
 //! One run from reset to the end, with every oracle on.
 
 use std::collections::BTreeSet;
+use std::ops::Deref;
+use std::sync::Arc;
 
 use check::access_log::AccessLog;
 use check::{Armed, Oracles, Violation};
+use image::Image;
 use machine::{
     Decision, Digest, End, Machine, ObjectAccess, ObjectId, Objects, Observer, Outcome, Schedule,
     SetupError, Until, View,
@@ -13,8 +16,10 @@ use machine::{
 use crate::setup::{RUN_LIMIT, Setup};
 
 /// What a run showed.
-#[derive(Debug)]
-pub struct Execution {
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The guest.
+    pub image: Arc<Image>,
     /// How it ended.
     pub end: End,
     /// An NMI handler did not end: it stands among the violations.
@@ -33,13 +38,54 @@ pub struct Execution {
     pub touched: Touched,
     /// The objects at the end.
     pub objects: Objects,
+}
+
+/// A run, with the machine at its end.
+#[derive(Debug)]
+pub struct Execution {
+    /// What it showed.
+    pub run: Run,
     /// Digest of the state at the end.
     pub digest: Digest,
     /// The machine at the end.
     pub machine: Machine,
 }
 
-impl Execution {
+impl Deref for Execution {
+    type Target = Run;
+
+    fn deref(&self) -> &Run {
+        &self.run
+    }
+}
+
+/// Everyone who watches a run that is judged.
+pub(crate) type Watchers = (Oracles, (AccessLog, (Outcomes, Touched)));
+
+/// Those of a run of `setup` that has not begun.
+pub(crate) fn watchers(setup: &Setup) -> Watchers {
+    (setup.oracles(), Default::default())
+}
+
+impl Run {
+    /// What `watchers` saw in a run of `machine` that has ended like this.
+    pub(crate) fn of(machine: &Machine, end: End, watchers: Watchers) -> Self {
+        let (mut oracles, (log, (outcomes, touched))) = watchers;
+        let hangs = matches!(end, End::Limit) && hangs(machine, &mut oracles);
+        Self {
+            image: machine.image_shared(),
+            end,
+            hangs,
+            violations: oracles.violations().to_vec(),
+            outcomes: outcomes.0,
+            sampled: oracles.sampled,
+            armed: oracles.armed,
+            log,
+            touched,
+            objects: machine.objects().clone(),
+        }
+    }
+
     /// Whether anyone who came in between looked at the events: a reader inside an NMI handler, or
     /// another CPU after a preemption, or a tick. A run without that proves nothing.
     #[must_use]
@@ -97,33 +143,17 @@ impl Observer for Touched {
     }
 }
 
-/// Runs `setup` under `schedule`.
+/// Runs `setup` under `schedule`, on a machine of its own.
 ///
 /// # Errors
 /// The machine cannot be built.
 pub fn execute(setup: &Setup, mut schedule: Schedule) -> Result<Execution, SetupError> {
     let mut machine = setup.machine()?;
-    let mut observer = (
-        setup.oracles(),
-        (AccessLog::new(), (Outcomes::default(), Touched::default())),
-    );
-    let end = machine.run(
-        &mut schedule,
-        &mut observer,
-        Until::End { limit: RUN_LIMIT },
-    );
-    let (mut oracles, (log, (outcomes, touched))) = observer;
-    let hangs = matches!(end, End::Limit) && hangs(&machine, &mut oracles);
+    let mut watchers = watchers(setup);
+    let limit = RUN_LIMIT;
+    let end = machine.run(&mut schedule, &mut watchers, Until::End { limit });
     Ok(Execution {
-        end,
-        hangs,
-        violations: oracles.violations().to_vec(),
-        outcomes: outcomes.0,
-        sampled: oracles.sampled,
-        armed: oracles.armed,
-        log,
-        touched,
-        objects: machine.objects().clone(),
+        run: Run::of(&machine, end, watchers),
         digest: machine.digest(),
         machine,
     })

@@ -12,12 +12,13 @@ use std::collections::BTreeMap;
 
 use check::access_log::AccessLog;
 use check::{Oracles, Sight, Violation};
-use machine::{Decision, Entry, Machine, Outcome, Schedule, SetupError, Snapshot, Until};
+use machine::{Decision, Entry, Machine, Outcome, Schedule, Until};
 
 use crate::execute::Execution;
 use crate::findings::fresh;
 use crate::path::{Path, Step};
 use crate::record::boundary;
+use crate::rig::Rig;
 use crate::search::Space;
 use crate::setup::{RUN_LIMIT, Setup};
 use crate::sweep::{Bad, Progress, Source, check_end};
@@ -65,21 +66,6 @@ pub(crate) struct Run {
     violations: Vec<Violation>,
 }
 
-/// A machine that always comes back to where it started.
-#[derive(Debug)]
-pub(crate) struct Rig {
-    machine: Machine,
-    origin: Snapshot,
-}
-
-impl Rig {
-    pub(crate) fn new(setup: &Setup) -> Result<Self, SetupError> {
-        let mut machine = setup.machine()?;
-        let origin = machine.snapshot();
-        Ok(Self { machine, origin })
-    }
-}
-
 /// What all nodes share.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Common<'a> {
@@ -93,8 +79,7 @@ pub(crate) struct Common<'a> {
 impl Common<'_> {
     /// Tries one more decision at each boundary behind those of `node`.
     pub(crate) fn expand(self, rig: &mut Rig, node: &Node) -> Expansion {
-        let Rig { machine, origin } = rig;
-        machine.restore(origin);
+        let machine = rig.reset();
         let mut found = Expansion::default();
         let prefix = Schedule::new(node.decisions.clone());
         let mut run = (self.setup.oracles(), AccessLog::new());
@@ -113,7 +98,7 @@ impl Common<'_> {
                 .cloned()
                 .collect(),
         };
-        machine.restore(origin);
+        let machine = rig.reset();
         let mut oracles = self.setup.oracles();
         let mut schedule = prefix;
         if let Some(&last) = node.decisions.last() {

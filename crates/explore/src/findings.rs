@@ -7,10 +7,10 @@ use check::cause::{self, Cause};
 use image::Image;
 use machine::{Objects, Ordinal, Outcome};
 
-use crate::execute::{Execution, Touched};
+use crate::execute::{Run, Touched};
 
 /// Violations of `run` that `baseline` lacks, in order.
-pub(crate) fn fresh<'a>(run: &'a [Violation], baseline: &Execution) -> Vec<&'a Violation> {
+pub(crate) fn fresh<'a>(run: &'a [Violation], baseline: &Run) -> Vec<&'a Violation> {
     run.iter()
         .filter(|v| !baseline.violations.iter().any(|b| b.same_as(v)))
         .collect()
@@ -25,10 +25,10 @@ pub(crate) struct Base<'a> {
 }
 
 impl<'a> Base<'a> {
-    /// Of an execution.
-    pub(crate) fn of(run: &'a Execution) -> Self {
+    /// Of a whole run.
+    pub(crate) fn of(run: &'a Run) -> Self {
         Self {
-            image: run.machine.image(),
+            image: &run.image,
             log: &run.log,
             objects: &run.objects,
         }

@@ -7,7 +7,7 @@ use scenario::{Injection, Scenario};
 
 use crate::prepare::source;
 use crate::resolve::{ResolveError, resolve};
-use crate::setup::Setup;
+use crate::rig::Rig;
 use crate::sweep::Source;
 
 /// The decisions that the injections of `scenario` stand for, in the order of the file. Each point
@@ -15,10 +15,13 @@ use crate::sweep::Source;
 ///
 /// # Errors
 /// A point names no boundary, with the position of its injection.
-pub fn injections(setup: &Setup, scenario: &Scenario) -> Result<Vec<Entry>, (usize, ResolveError)> {
+pub fn injections(
+    rig: &mut Rig,
+    scenario: &Scenario,
+) -> Result<Vec<Entry>, (usize, ResolveError)> {
     let mut decisions: Vec<Entry> = Vec::new();
     for (i, fixed) in scenario.inject.iter().enumerate() {
-        decisions.push(injection(setup, scenario, &decisions, fixed).map_err(|error| (i, error))?);
+        decisions.push(injection(rig, scenario, &decisions, fixed).map_err(|error| (i, error))?);
     }
     Ok(decisions)
 }
@@ -28,18 +31,18 @@ pub fn injections(setup: &Setup, scenario: &Scenario) -> Result<Vec<Entry>, (usi
 /// # Errors
 /// Its point names no boundary.
 pub(crate) fn injection(
-    setup: &Setup,
+    rig: &mut Rig,
     scenario: &Scenario,
     before: &[Entry],
     injection: &Injection,
 ) -> Result<Entry, ResolveError> {
     let schedule = Schedule::new(before.to_vec());
-    let (cpu, at) = resolve(setup, scenario, &schedule, &injection.at)?;
+    let (cpu, at) = resolve(rig, scenario, &schedule, &injection.at)?;
     // The parser has checked that the source names an event that can be one.
     Ok(match source(scenario, &injection.source) {
         Some(Source::Pmi(code)) => (cpu, at, Decision::Pmi { code }),
         Some(Source::Late(code)) => {
-            let from = last_armed(setup, &schedule, code, (cpu, at))?;
+            let from = last_armed(rig, &schedule, code, (cpu, at));
             let late = Decision::LatePmi {
                 code,
                 recognised_at: at,
@@ -55,22 +58,22 @@ pub(crate) fn injection(
 /// The last boundary up to `at` where `code` counts, at most the machine's skid before it; `at`
 /// itself when there is none, so that the decision shows as not armed.
 fn last_armed(
-    setup: &Setup,
+    rig: &mut Rig,
     schedule: &Schedule,
     code: u64,
     (cpu, at): (usize, Ordinal),
-) -> Result<Ordinal, ResolveError> {
-    let mut machine = setup.machine()?;
+) -> Ordinal {
+    let first = at.saturating_sub(u64::from(rig.setup().hardware.skid_max));
+    let machine = rig.reset();
     let mut chooser = schedule.clone();
     let mut last = at;
-    let first = at.saturating_sub(u64::from(setup.hardware.skid_max));
     for boundary in first..=at {
         machine.run(&mut chooser, &mut (), Until::Boundary(cpu, boundary));
-        if counts(&machine, cpu, code) {
+        if counts(machine, cpu, code) {
             last = boundary;
         }
     }
-    Ok(last)
+    last
 }
 
 fn counts(machine: &Machine, cpu: usize, code: u64) -> bool {

@@ -11,10 +11,10 @@ use machine::{
 use scenario::{Scenario, Scheduler};
 use trace::{Inline, Kind, Trace, Verdict};
 
-use crate::execute::{Execution, execute};
+use crate::execute::{Run, execute};
 use crate::findings::{Base, causes, fresh};
 use crate::prepare::Prepared;
-use crate::setup::{RUN_LIMIT, Setup};
+use crate::rig::Rig;
 
 /// The texts that a trace inlines.
 #[derive(Debug, Clone, Copy)]
@@ -40,7 +40,8 @@ pub fn record(
     decisions: &[Entry],
 ) -> Result<Trace, SetupError> {
     let setup = &prepared.setup;
-    let baseline = execute(setup, Schedule::empty())?;
+    let mut rig = Rig::new(setup)?;
+    let baseline = rig.run(Schedule::empty());
     let run = execute(setup, Schedule::new(decisions.to_vec()))?;
     let inline = |(text, name): (&str, &str)| Inline {
         name: name.to_owned(),
@@ -49,8 +50,8 @@ pub fn record(
     let recorded: Vec<trace::Decision> = decisions
         .iter()
         .enumerate()
-        .map(|(i, &entry)| decision(setup, scenario, &baseline, &decisions[..i], entry))
-        .collect::<Result<_, _>>()?;
+        .map(|(i, &entry)| decision(&mut rig, scenario, &baseline, &decisions[..i], entry))
+        .collect();
     Ok(Trace {
         image: hex(&setup.image.hash()),
         scenario: inline(files.scenario),
@@ -59,7 +60,7 @@ pub fn record(
             name: files.scheduler.name.clone(),
             text: files.scheduler.to_toml(),
         },
-        verdicts: verdicts(setup, &baseline, &run, decisions)?,
+        verdicts: verdicts(&mut rig, &baseline, &run, decisions),
         decisions: recorded,
         digest: run.digest.to_string(),
     })
@@ -67,21 +68,21 @@ pub fn record(
 
 /// A decision with all its points, which are those of the run with the `earlier` ones.
 pub(crate) fn decision(
-    setup: &Setup,
+    rig: &mut Rig,
     scenario: &Scenario,
-    baseline: &Execution,
+    baseline: &Run,
     earlier: &[Entry],
     (cpu, at, decision): Entry,
-) -> Result<trace::Decision, SetupError> {
+) -> trace::Decision {
     let boundary = boundary((cpu, at, decision));
-    let (rip, hit) = code_hit(setup, earlier, cpu, boundary)?;
-    let without = under(setup, earlier)?;
+    let (rip, hit) = code_hit(rig, earlier, cpu, boundary);
+    let without = under(rig, earlier);
     let without = without.as_ref().unwrap_or(baseline);
-    Ok(trace::Decision {
+    trace::Decision {
         cpu,
         kind: kind(scenario, at, decision),
         semantic: semantic_point(without, scenario, cpu, boundary),
-        code: setup.image.function_at(rip).map(|function| {
+        code: without.image.function_at(rip).map(|function| {
             format!(
                 "{}+{:#x} hit {hit}",
                 function.name,
@@ -90,7 +91,7 @@ pub(crate) fn decision(
         }),
         ordinal: boundary,
         rip,
-    })
+    }
 }
 
 /// The boundary at which a decision is seen.
@@ -124,37 +125,32 @@ fn kind(scenario: &Scenario, at: Ordinal, decision: Decision) -> Kind {
 /// What `run` shows: with decisions, what the run without them lacks, around the last one; the
 /// findings themselves where there are none.
 pub(crate) fn verdicts(
-    setup: &Setup,
-    baseline: &Execution,
-    run: &Execution,
+    rig: &mut Rig,
+    baseline: &Run,
+    run: &Run,
     decisions: &[Entry],
-) -> Result<Vec<Verdict>, SetupError> {
+) -> Vec<Verdict> {
     let Some((&decisive, earlier)) = decisions.split_last() else {
-        let image = run.machine.image();
-        let mut list: Vec<Verdict> = run.violations.iter().map(|v| plain(image, v)).collect();
+        let of = |v| plain(&run.image, v);
+        let mut list: Vec<Verdict> = run.violations.iter().map(of).collect();
         list.sort_by(|a, b| key(a).cmp(&key(b)));
         list.dedup();
-        return Ok(list);
+        return list;
     };
     let fresh = fresh(&run.violations, baseline);
     let (cpu, at) = (decisive.0, boundary(decisive));
     // Up to the last decision the run with it is the one without.
-    let mut machine = setup.machine()?;
-    let mut schedule = Schedule::new(earlier.to_vec());
-    machine.run(&mut schedule, &mut (), Until::Boundary(cpu, at));
+    let machine = rig.stand(Schedule::new(earlier.to_vec()), (cpu, at));
     let row = row_on_stack(&machine.view(cpu), machine.cores()[cpu].cpu.rip);
-    let without = under(setup, earlier)?;
+    let without = under(rig, earlier);
     let without = without.as_ref().unwrap_or(baseline);
     let causes = causes(fresh, Base::of(without), &run.touched, (cpu, at), &row);
-    Ok(causes.iter().map(verdict).collect())
+    causes.iter().map(verdict).collect()
 }
 
 /// The run under `decisions`; none where there are none, as that is the run without NMI.
-fn under(setup: &Setup, decisions: &[Entry]) -> Result<Option<Execution>, SetupError> {
-    if decisions.is_empty() {
-        return Ok(None);
-    }
-    execute(setup, Schedule::new(decisions.to_vec())).map(Some)
+fn under(rig: &mut Rig, decisions: &[Entry]) -> Option<Run> {
+    (!decisions.is_empty()).then(|| rig.run(Schedule::new(decisions.to_vec())))
 }
 
 fn key(verdict: &Verdict) -> (&str, &str, &str, &str) {
@@ -197,7 +193,7 @@ fn verdict(cause: &Cause) -> Verdict {
 /// The nearest access to a named object as a semantic point: the one right before the boundary, if
 /// the boundary follows it at once, otherwise the first one from the boundary on.
 fn semantic_point(
-    baseline: &Execution,
+    baseline: &Run,
     scenario: &Scenario,
     cpu: usize,
     at: Ordinal,
@@ -240,12 +236,7 @@ fn semantic_point(
 
 /// The address that boundary `at` of `cpu` precedes in the run with the decisions before it, and how
 /// often it has been reached by then.
-fn code_hit(
-    setup: &Setup,
-    earlier: &[Entry],
-    cpu: usize,
-    at: Ordinal,
-) -> Result<(u64, u64), SetupError> {
+fn code_hit(rig: &mut Rig, earlier: &[Entry], cpu: usize, at: Ordinal) -> (u64, u64) {
     struct Count {
         cpu: usize,
         rip: u64,
@@ -261,24 +252,22 @@ fn code_hit(
             }
         }
     }
-    let schedule = Schedule::new(earlier.to_vec());
-    let mut machine = setup.machine()?;
-    machine.run(&mut schedule.clone(), &mut (), Until::Boundary(cpu, at));
-    let rip = machine.cores()[cpu].cpu.rip;
-    let mut machine = setup.machine()?;
-    machine.watch_code(rip);
+    let mut schedule = Schedule::new(earlier.to_vec());
+    let rip = rig.stand(schedule.clone(), (cpu, at)).cores()[cpu].cpu.rip;
     let mut count = Count {
         cpu,
         rip,
         until: at,
         hits: 0,
     };
-    machine.run(
-        &mut schedule.clone(),
-        &mut count,
-        Until::End { limit: RUN_LIMIT },
-    );
-    Ok((rip, count.hits))
+    let machine = rig.reset();
+    let watched = machine.watches_code(rip);
+    machine.watch_code(rip);
+    machine.run(&mut schedule, &mut count, Until::Boundary(cpu, at + 1));
+    if !watched {
+        machine.unwatch_code(rip);
+    }
+    (rip, count.hits)
 }
 
 /// Text with a final newline, as a trace holds it.

@@ -9,11 +9,12 @@ use machine::{Decision, Entry, Ordinal, Schedule, SetupError};
 use scenario::{Access, Diagnostics, Point, Scenario, Side};
 use trace::{Kind, Trace, Verdict};
 
-use crate::execute::{Execution, execute};
+use crate::execute::{Execution, Run, execute};
 use crate::prepare::{PrepareError, prepare};
 use crate::record::{Files, hex, record, verdicts};
 use crate::recorded::Recorded;
 use crate::resolve::resolve;
+use crate::rig::Rig;
 use crate::setup::Setup;
 use crate::window::Clock;
 
@@ -31,7 +32,7 @@ pub struct Replay {
     /// The trace as this image would record it.
     pub renewed: Trace,
     setup: Setup,
-    baseline: Execution,
+    baseline: Run,
     decisions: Vec<Entry>,
 }
 
@@ -69,11 +70,12 @@ impl Replay {
             Decision::LatePmi { recognised_at, .. } => recognised_at,
             _ => return Ok(None),
         };
-        let shows = |boundary: Ordinal| -> Result<bool, SetupError> {
+        let mut rig = Rig::new(&self.setup)?;
+        let mut shows = |boundary: Ordinal| -> bool {
             let moved = match decision {
                 Decision::LatePmi { code, .. } => {
                     let Some(at) = (at + boundary).checked_sub(own) else {
-                        return Ok(false);
+                        return false;
                     };
                     let recognised_at = boundary;
                     (
@@ -89,9 +91,8 @@ impl Replay {
             };
             let mut decisions = earlier.to_vec();
             decisions.push(moved);
-            let run = execute(&self.setup, Schedule::new(decisions.clone()))?;
-            let verdicts = verdicts(&self.setup, &self.baseline, &run, &decisions)?;
-            Ok(verdicts == self.verdicts)
+            let run = rig.run(Schedule::new(decisions.clone()));
+            verdicts(&mut rig, &self.baseline, &run, &decisions) == self.verdicts
         };
         let cost = self.run.machine.cores()[cpu].ordinal.max(1);
         let most = most.min(TRIED / cost);
@@ -101,7 +102,7 @@ impl Replay {
                 cut = true;
                 break;
             }
-            if !shows(first - 1)? {
+            if !shows(first - 1) {
                 break;
             }
             first -= 1;
@@ -111,7 +112,7 @@ impl Replay {
                 cut = true;
                 break;
             }
-            if !shows(last + 1)? {
+            if !shows(last + 1) {
                 break;
             }
             last += 1;
@@ -189,6 +190,7 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
         scheduler,
     } = Recorded::of(trace).map_err(ReplayError::Files)?;
     let prepared = prepare(&scenario, &machine, &scheduler, image)?;
+    let mut rig = Rig::new(&prepared.setup)?;
     let mut decisions = Vec::new();
     for (i, decision) in trace.decisions.iter().enumerate() {
         let cpus = scenario.programs.len();
@@ -204,7 +206,7 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
             decision.clone()
         } else {
             anchor(
-                &prepared.setup,
+                &mut rig,
                 &scenario,
                 &Schedule::new(decisions.clone()),
                 i,
@@ -213,9 +215,9 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
         };
         decisions.push(decode(&scenario, i, &decision)?);
     }
-    let baseline = execute(&prepared.setup, Schedule::empty())?;
+    let baseline = rig.run(Schedule::empty());
     let run = execute(&prepared.setup, Schedule::new(decisions.clone()))?;
-    let verdicts = verdicts(&prepared.setup, &baseline, &run, &decisions)?;
+    let verdicts = verdicts(&mut rig, &baseline, &run, &decisions);
     let mut differences = Vec::new();
     if verdicts != trace.verdicts {
         let words = |verdicts: &[Verdict]| match verdicts {
@@ -264,7 +266,7 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
 /// A decision of a trace that was made with another image, at the boundary that its semantic point
 /// names in this one.
 fn anchor(
-    setup: &Setup,
+    rig: &mut Rig,
     scenario: &Scenario,
     before: &Schedule,
     position: usize,
@@ -281,7 +283,7 @@ fn anchor(
     let point = parse_semantic(words, scenario, decision.cpu)
         .ok_or_else(|| stale(format!("`{words}` is not a semantic point")))?;
     let (_, ordinal) =
-        resolve(setup, scenario, before, &point).map_err(|error| stale(error.to_string()))?;
+        resolve(rig, scenario, before, &point).map_err(|error| stale(error.to_string()))?;
     let mut anchored = decision.clone();
     if let Kind::Late { occurs_at, .. } = &mut anchored.kind {
         // As many boundaries earlier as it was.

@@ -5,24 +5,20 @@
 //! are the same, so the boundary is exact.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use check::access_log::AccessLog;
 use check::cause::row_of;
 use image::Image;
-use machine::{
-    AccessKind, ObjectAccess, Objects, Observer, Ordinal, Schedule, SetupError, Until, View,
-};
+use machine::{AccessKind, ObjectAccess, Objects, Observer, Ordinal, Schedule, Until, View};
 use scenario::{Access, Point, Scenario, Side};
 
-use crate::execute::execute;
-use crate::setup::{RUN_LIMIT, Setup};
+use crate::rig::Rig;
+use crate::setup::RUN_LIMIT;
 
 /// Why a point names no boundary.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
-    /// The machine cannot be built.
-    #[error(transparent)]
-    Setup(#[from] SetupError),
     /// The step has no boundary inside the kernel, or does not exist.
     #[error("step `{0}` never enters the kernel")]
     Step(String),
@@ -45,8 +41,8 @@ pub enum ResolveError {
 ///
 /// # Errors
 /// See [`ResolveError`].
-pub fn resolve(
-    setup: &Setup,
+pub(crate) fn resolve(
+    rig: &mut Rig,
     scenario: &Scenario,
     schedule: &Schedule,
     point: &Point,
@@ -61,13 +57,14 @@ pub fn resolve(
             step,
             ..
         } => {
-            let addr = setup
-                .image
+            let image = Arc::clone(&rig.setup().image);
+            let addr = image
                 .symbol(symbol)
                 .ok_or_else(|| ResolveError::Symbol(symbol.clone()))?
                 .addr
                 + offset;
-            let mut machine = setup.machine()?;
+            let machine = rig.reset();
+            let watched = machine.watches_code(addr);
             machine.watch_code(addr);
             let reached = Reached {
                 cpu,
@@ -80,6 +77,9 @@ pub fn resolve(
                 &mut reached,
                 Until::End { limit: RUN_LIMIT },
             );
+            if !watched {
+                machine.unwatch_code(addr);
+            }
             let (reached, log) = reached;
             let range = step_range(scenario, &log, step.as_deref())?;
             let hits: Vec<Ordinal> = reached
@@ -96,12 +96,12 @@ pub fn resolve(
             step,
             ..
         } => {
-            let run = execute(setup, schedule.clone())?;
+            let run = rig.run(schedule.clone());
             let range = step_range(scenario, &run.log, step.as_deref())?;
             let hits: Vec<Ordinal> = matching(
                 &run.log.cpu(cpu).base,
                 &run.objects,
-                &setup.image,
+                &run.image,
                 access,
                 None,
             )

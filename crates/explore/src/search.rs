@@ -17,11 +17,12 @@ use machine::{Decision, Entry, Outcome, Schedule, SetupError};
 use scenario::{CausePattern, Known, NmiSource, Op, Scenario, Scheduler, Step, Sweep};
 
 use crate::execute::{Execution, execute};
-use crate::expand::{Common, Expansion, Node, Rig};
+use crate::expand::{Common, Expansion, Node};
 use crate::findings::{Base, outcome_name};
 use crate::known::{KnownFindings, explains};
 use crate::prepare::source;
 use crate::record::{boundary, hex};
+use crate::rig::Rig;
 use crate::setup::Setup;
 use crate::sweep::{Progress, Source, SweepError, check_end};
 use crate::verdict::{Mismatch, expects, expects_violation};
@@ -285,7 +286,7 @@ impl<'a> Search<'a> {
             let cpu = bad.decision.0;
             for cause in &bad.causes {
                 let base = Base {
-                    image: self.baseline.machine.image(),
+                    image: &self.baseline.image,
                     log: &run.log,
                     objects: &run.objects,
                 };

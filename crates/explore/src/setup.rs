@@ -44,11 +44,24 @@ impl Setup {
             self.rows,
             self.programs.clone(),
         )?;
+        self.watch(&mut machine);
+        Ok(machine)
+    }
+
+    /// Has `machine` tell of objects and of user pages that are read.
+    pub(crate) fn watch(&self, machine: &mut Machine) {
         machine.watch_objects();
         for look in self.programs.iter().flat_map(|program| &program.looks) {
             machine.watch_code(look.rip);
         }
-        Ok(machine)
+    }
+
+    /// Whether both run the same guest under the same scheduler on the same hardware.
+    pub(crate) fn same_ground(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.image, &other.image)
+            && self.hardware == other.hardware
+            && self.rows == other.rows
+            && self.programs.len() == other.programs.len()
     }
 
     /// Oracles for its events.

@@ -14,7 +14,7 @@ use image::Image;
 use machine::Ordinal;
 use scenario::{CausePattern, Expect, Window};
 
-use crate::execute::Execution;
+use crate::execute::Run;
 use crate::findings::{Base, fresh};
 use crate::known::KnownFindings;
 use crate::resolve::matching;
@@ -108,8 +108,8 @@ impl fmt::Display for Mismatch {
 #[must_use]
 pub fn judge_run(
     expect: &Expect,
-    baseline: &Execution,
-    injected: Option<&Execution>,
+    baseline: &Run,
+    injected: Option<&Run>,
     known: &KnownFindings<'_>,
 ) -> Verdict {
     let mut verdict = Verdict::default();
@@ -125,7 +125,7 @@ pub fn judge_run(
             boundary: None,
         });
     }
-    let image = baseline.machine.image();
+    let image = &baseline.image;
     let of = |pattern: &CausePattern, v: &Violation| expects_violation(pattern, image, v);
     for pattern in &expect.violates {
         if !fresh.iter().any(|v| of(pattern, v)) {
@@ -281,7 +281,7 @@ pub(crate) fn expects(
 
 fn judge_baseline(
     expect: &Expect,
-    baseline: &Execution,
+    baseline: &Run,
     known: &KnownFindings<'_>,
     verdict: &mut Verdict,
 ) {
@@ -291,7 +291,7 @@ fn judge_baseline(
             boundary: None,
         });
     }
-    let image = baseline.machine.image();
+    let image = &baseline.image;
     let of = |pattern: &CausePattern, v: &Violation| expects_violation(pattern, image, v);
     for pattern in &expect.baseline {
         if !baseline.violations.iter().any(|v| of(pattern, v)) {
@@ -300,7 +300,7 @@ fn judge_baseline(
     }
     for violation in &baseline.violations {
         if !expect.baseline.iter().any(|p| of(p, violation)) {
-            if let Some(entry) = known.baseline(baseline.machine.image(), violation) {
+            if let Some(entry) = known.baseline(&baseline.image, violation) {
                 verdict.known.entry(entry.reason.clone()).or_default();
                 continue;
             }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Shrinking: the cause stays, and nothing more can go.
 
+use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ fn shrunk(trace: &Trace) -> Size {
         verdict,
         name: "shrunk.toml",
         progress: &progress,
+        rig: RefCell::default(),
     };
     let result = shrink.run(&scenario, &replayed.renewed.decisions).unwrap();
     assert!(!result.interrupted);

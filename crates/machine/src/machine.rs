@@ -33,7 +33,7 @@ pub enum Timing {
 }
 
 /// The hardware of a machine, from its file.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hardware {
     /// The PMC bank of each CPU.
     pub pmu: pmu::Config,
@@ -163,29 +163,62 @@ impl Machine {
             rows,
             ..BootInfo::default()
         };
-        for (cpu, program) in programs.iter().enumerate() {
-            let text = USER_TEXT + cpu as u64 * USER_TEXT_SIZE;
-            let data = USER_DATA + cpu as u64 * USER_DATA_SIZE;
-            fits(cpu, "code", program.text.len(), USER_TEXT_SIZE)?;
-            // Half of the data part is the stack's.
-            fits(cpu, "data", program.data.len(), USER_DATA_SIZE / 2)?;
+        for cpu in 0..programs.len() {
+            let (text, data) = user_parts(cpu);
             machine.mem.protect(text, USER_TEXT_SIZE, USER_RX);
             machine.mem.protect(data, USER_DATA_SIZE, USER_RW);
-            machine.poke(text, &program.text);
-            machine.poke(data, &program.data);
             boot.user_entry[cpu] = text;
             boot.user_stack[cpu] = data + USER_DATA_SIZE;
-            for step in &program.steps {
-                machine.cache.watch(step.rip);
-            }
         }
         machine.poke(boot_info, &boot_bytes(&boot));
         for (id, core) in machine.cores.iter_mut().enumerate() {
             core.cpu.rip = machine.image.entry();
             core.cpu.regs[RDI] = id as u64;
         }
-        machine.programs = programs.into();
+        machine.load_programs(programs)?;
         Ok(machine)
+    }
+
+    /// Puts other programs, as many as before, into a machine that is about to boot: it is then what
+    /// [`Machine::boot`] with them makes, but that the guest's decoded code is still there. No snapshot
+    /// may be alive, and what code was watched beside the steps is to be watched anew.
+    ///
+    /// # Errors
+    /// A program does not fit; the machine then has the programs that it had.
+    ///
+    /// # Panics
+    /// If the machine has run, or has another number of programs.
+    pub fn reload(&mut self, programs: Vec<Program>) -> Result<(), SetupError> {
+        assert!(
+            self.boundaries() == 0 && programs.len() == self.programs.len(),
+            "other programs for a machine about to boot"
+        );
+        programs_fit(&programs)?;
+        let old = std::mem::take(&mut self.programs);
+        for (cpu, program) in old.iter().enumerate() {
+            let (text, data) = user_parts(cpu);
+            self.cache.forget(&mut self.mem, text, USER_TEXT_SIZE);
+            self.poke(text, &vec![0; program.text.len()]);
+            self.poke(data, &vec![0; program.data.len()]);
+        }
+        self.cache.unwatch_all();
+        self.mem.unwatch_all();
+        self.console.clear();
+        self.load_programs(programs)
+    }
+
+    fn load_programs(&mut self, programs: Vec<Program>) -> Result<(), SetupError> {
+        programs_fit(&programs)?;
+        for (cpu, program) in programs.iter().enumerate() {
+            let (text, data) = user_parts(cpu);
+            self.poke(text, &program.text);
+            self.poke(data, &program.data);
+            for step in &program.steps {
+                self.cache.watch(step.rip);
+            }
+        }
+        self.programs = programs.into();
+        Ok(())
     }
 
     /// A machine with one CPU that stands at the entry of `image`, at CPL 0, with no operating
@@ -345,6 +378,17 @@ impl Machine {
         self.cache.watch(rip);
     }
 
+    /// Ends [`Machine::watch_code`].
+    pub fn unwatch_code(&mut self, rip: u64) {
+        self.cache.unwatch(rip);
+    }
+
+    /// Whether the instruction at `rip` is watched.
+    #[must_use]
+    pub fn watches_code(&self, rip: u64) -> bool {
+        self.cache.is_watched(rip)
+    }
+
     /// The guest's clock in nanoseconds: what all CPUs have added to it.
     #[must_use]
     pub fn clock_ns(&self) -> u64 {
@@ -399,6 +443,12 @@ impl Machine {
     #[must_use]
     pub fn image(&self) -> &Image {
         &self.image
+    }
+
+    /// The guest, to keep.
+    #[must_use]
+    pub fn image_shared(&self) -> Arc<Image> {
+        Arc::clone(&self.image)
     }
 
     /// What CPUID answers: EAX, EBX, ECX, EDX.
@@ -506,6 +556,24 @@ fn nothing_named() -> StructLayout {
         size: 0,
         fields: Vec::new(),
     }
+}
+
+/// Where the code and the data of a CPU's program are.
+fn user_parts(cpu: usize) -> (u64, u64) {
+    let cpu = cpu as u64;
+    (
+        USER_TEXT + cpu * USER_TEXT_SIZE,
+        USER_DATA + cpu * USER_DATA_SIZE,
+    )
+}
+
+fn programs_fit(programs: &[Program]) -> Result<(), SetupError> {
+    for (cpu, program) in programs.iter().enumerate() {
+        fits(cpu, "code", program.text.len(), USER_TEXT_SIZE)?;
+        // Half of the data part is the stack's.
+        fits(cpu, "data", program.data.len(), USER_DATA_SIZE / 2)?;
+    }
+    Ok(())
 }
 
 fn fits(cpu: usize, what: &'static str, need: usize, room: u64) -> Result<(), SetupError> {

@@ -168,7 +168,7 @@ impl Machine {
     }
 
     /// Boundaries of all CPUs so far.
-    fn boundaries(&self) -> u64 {
+    pub(crate) fn boundaries(&self) -> u64 {
         self.cores.iter().map(|core| core.ordinal).sum()
     }
 

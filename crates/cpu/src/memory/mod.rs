@@ -408,6 +408,17 @@ impl Memory {
         }
     }
 
+    /// No decode cache holds an instruction that begins in these whole pages any more.
+    pub(crate) fn forget_code_in(&mut self, addr: u64, len: u64) {
+        let granules = (addr >> GRANULE_SHIFT) as u32..((addr + len) >> GRANULE_SHIFT) as u32;
+        for granule in granules {
+            if self.code.remove(&granule).is_some() {
+                self.info[granule as usize] &= !CODE;
+                self.refresh(granule as usize);
+            }
+        }
+    }
+
     /// Notes that `new` is about to replace the bytes from `start` on, all in one granule.
     fn check_code(&mut self, start: usize, new: &[u8]) {
         let granule = start / GRANULE;

@@ -10,7 +10,7 @@ use trace::Trace;
 
 use super::seek::Shown;
 use super::{Shrink, ShrinkError, Size};
-use crate::execute::Execution;
+use crate::execute::Run;
 use crate::findings::fresh;
 use crate::inject::injections;
 use crate::known::KnownFindings;
@@ -37,8 +37,8 @@ pub(super) fn finish(
         .map_err(|diagnostics| judged(diagnostics.render(false)))?;
     let image = std::sync::Arc::clone(&shrink.image);
     let prepared = prepare(&scenario, shrink.machine, shrink.scheduler, image)?;
-    let decisions =
-        injections(&prepared.setup, &scenario).map_err(|(_, error)| judged(error.to_string()))?;
+    let decisions = injections(&mut *shrink.rig(&prepared.setup)?, &scenario)
+        .map_err(|(_, error)| judged(error.to_string()))?;
     let verdict = judge_run(
         &scenario.expect[&shrink.scheduler.name],
         &shown.baseline,
@@ -95,7 +95,7 @@ fn unlabel(scenario: &mut Scenario) {
 }
 
 /// What the runs show.
-fn expect(scenario: &Scenario, baseline: &Execution, run: &Execution) -> Expect {
+fn expect(scenario: &Scenario, baseline: &Run, run: &Run) -> Expect {
     let patterns = |violations: &mut dyn Iterator<Item = &Violation>| -> Vec<CausePattern> {
         let all: BTreeSet<CausePattern> = violations.map(|v| pattern(scenario, v)).collect();
         all.into_iter().collect()

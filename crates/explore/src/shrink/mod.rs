@@ -10,6 +10,7 @@ mod edits;
 mod finish;
 mod seek;
 
+use std::cell::{RefCell, RefMut};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,10 +20,12 @@ use machine::{Entry, Schedule, SetupError};
 use scenario::{Injection, NmiSource, Op, Scenario, Scheduler, write_scenario};
 use trace::{Kind, Trace, Verdict};
 
-use crate::execute::{Execution, execute};
+use crate::execute::Run;
 use crate::inject::injection;
 use crate::prepare::{PrepareError, prepare};
 use crate::record::boundary;
+use crate::rig::Rig;
+use crate::setup::Setup;
 use crate::sweep::Progress;
 use edits::{PLAINER, Pass, REMOVALS};
 use seek::{Shown, points, seek};
@@ -46,6 +49,8 @@ pub struct Shrink<'a> {
     pub name: &'a str,
     /// Executions so far (`done`), and whether to stop.
     pub progress: &'a Progress,
+    /// The machine that candidates run on; nothing at first.
+    pub rig: RefCell<Option<Rig>>,
 }
 
 /// How big a scenario is.
@@ -214,7 +219,8 @@ impl Shrink<'_> {
         let mut start = scenario.clone();
         let image = Arc::clone(&self.image);
         let prepared = prepare(scenario, self.machine, self.scheduler, image)?;
-        let baseline = execute(&prepared.setup, Schedule::empty())?;
+        let mut rig = self.rig(&prepared.setup)?;
+        let baseline = rig.run(Schedule::empty());
         for decision in decisions {
             label(&mut start, &baseline, decision);
         }
@@ -237,7 +243,7 @@ impl Shrink<'_> {
                 line: 0,
             });
             let found = injections.into_iter().find_map(|there| {
-                let entry = injection(&prepared.setup, &start, &entries, &there).ok()?;
+                let entry = injection(&mut rig, &start, &entries, &there).ok()?;
                 (boundary(entry) == recorded.ordinal).then_some((there, entry))
             });
             let Some((there, entry)) = found else {
@@ -250,6 +256,19 @@ impl Shrink<'_> {
         Ok(start)
     }
 
+    /// The machine, with `setup` loaded.
+    fn rig(&self, setup: &Setup) -> Result<RefMut<'_, Rig>, SetupError> {
+        let mut slot = self.rig.borrow_mut();
+        let rig = match slot.take() {
+            Some(mut rig) => {
+                rig.load(setup)?;
+                rig
+            }
+            None => Rig::new(setup)?,
+        };
+        Ok(RefMut::map(slot, |slot| slot.insert(rig)))
+    }
+
     fn count(&self) {
         self.progress.done.fetch_add(1, Ordering::Relaxed);
     }
@@ -260,7 +279,7 @@ impl Shrink<'_> {
 }
 
 /// Gives the step that a decision falls into a label, if it has none.
-fn label(scenario: &mut Scenario, baseline: &Execution, decision: &trace::Decision) {
+fn label(scenario: &mut Scenario, baseline: &Run, decision: &trace::Decision) {
     let ranges = &baseline.log.cpu(decision.cpu).kernel;
     let holds = |range: &Option<(u64, u64)>| {
         range.is_some_and(|(first, last)| (first..=last).contains(&decision.ordinal))

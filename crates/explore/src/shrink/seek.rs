@@ -2,6 +2,7 @@
 //! Does a scenario show the finding? First where its injections say, then at every boundary of the
 //! finding's window in this scenario, from the earliest on.
 
+use std::cell::RefMut;
 use std::collections::BTreeSet;
 
 use check::cause::row_of;
@@ -10,12 +11,13 @@ use scenario::{Access, Injection, Point, Scenario, Source, write_scenario};
 use trace::Verdict;
 
 use super::Shrink;
-use crate::execute::{Execution, execute};
+use crate::execute::Run;
 use crate::inject::{injection, injections};
 use crate::prepare::{Prepared, prepare};
 use crate::record::{boundary, decision, verdicts};
 use crate::replay::parse_semantic;
 use crate::resolve::{cpu_of, matching};
+use crate::rig::Rig;
 use crate::sweep::check_end;
 
 /// Boundaries that are tried at most: more would cost more than they are worth.
@@ -69,9 +71,9 @@ pub(super) struct Shown {
     /// It, ready to run.
     pub(super) prepared: Prepared,
     /// The run without decisions.
-    pub(super) baseline: Execution,
+    pub(super) baseline: Run,
     /// The run with them.
-    pub(super) run: Execution,
+    pub(super) run: Run,
 }
 
 /// One scenario, looked at.
@@ -80,7 +82,7 @@ struct Candidate<'a> {
     wanted: &'a Signature,
     scenario: Scenario,
     prepared: Prepared,
-    baseline: Execution,
+    baseline: Run,
 }
 
 /// `scenario`, where it is a valid one that shows `wanted`: with its last injection moved, if that
@@ -98,7 +100,7 @@ pub(super) fn seek(
     let Ok(prepared) = prepare(&scenario, shrink.machine, shrink.scheduler, image) else {
         return Ok(None);
     };
-    let baseline = execute(&prepared.setup, Schedule::empty())?;
+    let baseline = shrink.rig(&prepared.setup)?.run(Schedule::empty());
     shrink.count();
     if check_end(&baseline.end).is_err() {
         return Ok(None);
@@ -110,7 +112,8 @@ pub(super) fn seek(
         prepared,
         baseline,
     };
-    if let Ok(decisions) = injections(&candidate.prepared.setup, &candidate.scenario)
+    let decisions = injections(&mut *candidate.rig()?, &candidate.scenario);
+    if let Ok(decisions) = decisions
         && let Some(run) = candidate.shows(&decisions)?
     {
         return Ok(Some(candidate.shown(decisions, run)));
@@ -130,18 +133,22 @@ pub(super) fn earliest(
         wanted,
         scenario: best.scenario.clone(),
         prepared: best.prepared.clone(),
-        baseline: execute(&best.prepared.setup, Schedule::empty())?,
+        baseline: best.baseline.clone(),
     };
     let at = |shown: &Shown| shown.decisions.last().map(|&entry| boundary(entry));
     Ok(candidate.moved()?.filter(|earlier| at(earlier) < at(best)))
 }
 
 impl Candidate<'_> {
+    fn rig(&self) -> Result<RefMut<'_, Rig>, SetupError> {
+        self.shrink.rig(&self.prepared.setup)
+    }
+
     /// The run under `decisions`, if it shows the finding.
-    fn shows(&self, decisions: &[Entry]) -> Result<Option<Execution>, SetupError> {
-        let setup = &self.prepared.setup;
+    fn shows(&self, decisions: &[Entry]) -> Result<Option<Run>, SetupError> {
+        let mut rig = self.rig()?;
         self.shrink.count();
-        let run = execute(setup, Schedule::new(decisions.to_vec()))?;
+        let run = rig.run(Schedule::new(decisions.to_vec()));
         let again = |v: &check::Violation| {
             v.oracle.name() == self.wanted.oracle
                 && !self.baseline.violations.iter().any(|b| b.same_as(v))
@@ -149,12 +156,12 @@ impl Candidate<'_> {
         if !decisions.is_empty() && !run.violations.iter().any(again) {
             return Ok(None);
         }
-        let found = verdicts(setup, &self.baseline, &run, decisions)?;
+        let found = verdicts(&mut rig, &self.baseline, &run, decisions);
         let is_it = |verdict| Signature::of(verdict, &self.scenario) == *self.wanted;
         Ok(found.iter().any(is_it).then_some(run))
     }
 
-    fn shown(self, decisions: Vec<Entry>, run: Execution) -> Shown {
+    fn shown(self, decisions: Vec<Entry>, run: Run) -> Shown {
         Shown {
             scenario: self.scenario,
             decisions,
@@ -169,8 +176,8 @@ impl Candidate<'_> {
         let Some(last) = self.scenario.inject.pop() else {
             return Ok(None);
         };
-        let setup = &self.prepared.setup;
-        let Ok(before) = injections(setup, &self.scenario) else {
+        let before = injections(&mut *self.rig()?, &self.scenario);
+        let Ok(before) = before else {
             return Ok(None);
         };
         let cpu = cpu_of(&self.scenario, &last.at);
@@ -184,7 +191,8 @@ impl Candidate<'_> {
                 ordinal: at,
                 rip: None,
             };
-            let Ok(entry) = injection(setup, &self.scenario, &before, &exact) else {
+            let entry = injection(&mut *self.rig()?, &self.scenario, &before, &exact);
+            let Ok(entry) = entry else {
                 continue;
             };
             let decisions = [before.as_slice(), &[entry]].concat();
@@ -203,12 +211,18 @@ impl Candidate<'_> {
         last: &Injection,
         entry: Entry,
     ) -> Result<Option<Shown>, SetupError> {
-        let setup = &self.prepared.setup;
-        let recorded = decision(setup, &self.scenario, &self.baseline, before, entry)?;
+        let recorded = decision(
+            &mut *self.rig()?,
+            &self.scenario,
+            &self.baseline,
+            before,
+            entry,
+        );
         for at in points(&recorded, &self.scenario) {
             let mut injection_there = last.clone();
             injection_there.at = at;
-            let Ok(entry) = injection(setup, &self.scenario, before, &injection_there) else {
+            let entry = injection(&mut *self.rig()?, &self.scenario, before, &injection_there);
+            let Ok(entry) = entry else {
                 continue;
             };
             let decisions = [before, &[entry]].concat();

@@ -128,7 +128,8 @@ impl Shipped {
 
     /// The injections of the file.
     pub(crate) fn injected(&self, prepared: &Prepared) -> Schedule {
-        let decisions = injections(&prepared.setup, &self.scenario).unwrap();
+        let mut rig = explore::Rig::new(&prepared.setup).unwrap();
+        let decisions = injections(&mut rig, &self.scenario).unwrap();
         Schedule::new(decisions)
     }
 
@@ -149,7 +150,7 @@ impl Shipped {
                 .then(|| execute(&prepared.setup, self.injected(&prepared)).unwrap());
             let list = known();
             let known = KnownFindings::of_run(&list, &self.resolved.schedulers[scheduler]);
-            let run = judge_run(expect, &baseline, injected.as_ref(), &known);
+            let run = judge_run(expect, &baseline, injected.as_deref(), &known);
             verdict.known.extend(run.known);
             verdict.mismatches.extend(run.mismatches);
             verdict.vacuous |= injected.is_some_and(|run| !run.looked());
