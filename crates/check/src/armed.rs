@@ -17,6 +17,14 @@ pub struct Armed {
 }
 
 impl Armed {
+    /// Takes over what another run gave.
+    pub fn add(&mut self, other: &Self) {
+        self.values += other.values;
+        self.folds += other.folds;
+        self.transitions += other.transitions;
+        self.deaths += other.deaths;
+    }
+
     /// The oracles that never had anything to judge, and why.
     #[must_use]
     pub fn idle(&self) -> Vec<(Oracle, &'static str)> {

@@ -76,7 +76,8 @@ fn last_armed(
     last
 }
 
-fn counts(machine: &Machine, cpu: usize, code: u64) -> bool {
+/// Whether an injector counts on `cpu` as it stands.
+pub(crate) fn counts(machine: &Machine, cpu: usize, code: u64) -> bool {
     let core = &machine.cores()[cpu];
     let ring = if core.cpu.cpl() == 3 {
         Ring::User

@@ -164,7 +164,7 @@ fn key(verdict: &Verdict) -> (&str, &str, &str, &str) {
 }
 
 /// A finding that needs no decision: its place is the function that the access lies in.
-fn plain(image: &Image, violation: &Violation) -> Verdict {
+pub(crate) fn plain(image: &Image, violation: &Violation) -> Verdict {
     Verdict {
         oracle: violation.oracle.to_string(),
         event: violation.event.to_string(),
@@ -176,7 +176,7 @@ fn plain(image: &Image, violation: &Violation) -> Verdict {
     }
 }
 
-fn verdict(cause: &Cause) -> Verdict {
+pub(crate) fn verdict(cause: &Cause) -> Verdict {
     let words = |write: &Option<check::cause::NamedWrite>| {
         write
             .as_ref()

@@ -68,6 +68,11 @@ impl Rig {
         &mut self.machine
     }
 
+    /// The machine where it was left.
+    pub(crate) fn as_it_stands(&mut self) -> &mut Machine {
+        &mut self.machine
+    }
+
     /// The machine where boundary `at` of `cpu` is next, under `schedule`.
     pub(crate) fn stand(
         &mut self,

@@ -21,6 +21,7 @@ use machine::{
 use crate::execute::{Execution, Outcomes, Touched, hangs};
 use crate::findings::{Base, causes, fresh};
 use crate::footprint::Footprint;
+use crate::inject::counts;
 use crate::path::{Path, Step, follows_kernel};
 use crate::setup::{RUN_LIMIT, Setup};
 use crate::sweep::{Bad, Progress, Source, check_end};
@@ -237,14 +238,8 @@ impl<'a, 'm> Worker<'a, 'm> {
 
     /// Whether the source's injector counts here.
     fn counts(&self, cpu: usize) -> bool {
-        let core = &self.machine.cores()[cpu];
-        let ring = if core.cpu.cpl() == 3 {
-            Ring::User
-        } else {
-            Ring::Kernel
-        };
         match self.ground.source {
-            Source::Pmi(code) | Source::Late(code) => core.pmu.counts(code, ring),
+            Source::Pmi(code) | Source::Late(code) => counts(self.machine, cpu, code),
             Source::External | Source::Tick | Source::Preempt(_) => true,
         }
     }
@@ -541,7 +536,7 @@ fn idle_watchers() -> Watchers {
 
 /// What makes two findings the same damage, whoever sees it: a later reader of a count that is
 /// wrong for good is no news.
-fn damage(violation: &Violation) -> (Oracle, &str, u64) {
+pub(crate) fn damage(violation: &Violation) -> (Oracle, &str, u64) {
     (violation.oracle, &violation.event, violation.error)
 }
 

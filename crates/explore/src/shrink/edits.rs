@@ -133,6 +133,11 @@ const ATTRIBUTES: [fn(&mut Event); 16] = [
     |e| e.sample_period = 0,
 ];
 
+/// One of these attributes as it is when nobody says anything; `n` says which.
+pub(crate) fn without_attribute_of(event: &mut Event, n: usize) {
+    ATTRIBUTES[n % ATTRIBUTES.len()](event);
+}
+
 /// Round numbers, smallest first.
 fn smaller_numbers(scenario: &Scenario) -> Vec<Scenario> {
     let mut plainer = Vec::new();
@@ -166,6 +171,11 @@ fn edited(scenario: &Scenario, edit: impl FnOnce(&mut Scenario)) -> Scenario {
     let mut scenario = scenario.clone();
     edit(&mut scenario);
     scenario
+}
+
+/// Takes one step out; an event whose `open` it is is gone altogether.
+pub(crate) fn drop_step(scenario: &mut Scenario, cpu: usize, at: usize) {
+    drop_steps(scenario, cpu, at, at + 1);
 }
 
 /// Takes steps out; an event whose `open` goes is gone altogether.

@@ -30,6 +30,7 @@ use crate::sweep::Progress;
 use edits::{PLAINER, Pass, REMOVALS};
 use seek::{Shown, points, seek};
 
+pub(crate) use edits::{drop_step, without_attribute_of};
 pub use seek::Signature;
 
 /// What is shrunk, beside the scenario and its decisions.

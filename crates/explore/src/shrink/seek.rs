@@ -4,6 +4,7 @@
 
 use std::cell::RefMut;
 use std::collections::BTreeSet;
+use std::fmt;
 
 use check::cause::row_of;
 use machine::{Entry, Ordinal, Schedule, SetupError};
@@ -28,7 +29,7 @@ const NARROW: Ordinal = 24;
 
 /// What makes two findings the same, whatever their events are called: oracle, row, and the writes
 /// on both sides of the decisive boundary (contract, section 8).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Signature {
     /// By whose rule.
     pub oracle: String,
@@ -54,6 +55,21 @@ impl Signature {
             window: [write(&verdict.window.0), write(&verdict.window.1)],
             place: verdict.window.0.strip_prefix("at ").map(str::to_owned),
         }
+    }
+}
+
+impl fmt::Display for Signature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in {}", self.oracle, self.row)?;
+        if let Some(place) = &self.place {
+            return write!(f, " at {place}, without an NMI");
+        }
+        let words = |write: &Option<(String, String)>| match write {
+            Some((row, field)) => format!("{row}: write {field}"),
+            None => "-".to_owned(),
+        };
+        let [after, before] = &self.window;
+        write!(f, ": between {} and {}", words(after), words(before))
     }
 }
 

@@ -1,0 +1,491 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! One case: a program run without decisions, then with one or several at places that were chosen
+//! by chance; each run judged against the one with a decision less.
+
+use std::collections::BTreeMap;
+
+use check::cause::row_on_stack;
+use check::{Armed, Oracle, Violation};
+use machine::{
+    Decision, End, Entry, Machine, Objects, Ordinal, Outcome, Schedule, SetupError, Until,
+};
+use scenario::{CausePattern, Known, Scenario, Scheduler};
+use trace::Verdict;
+
+use super::choose::{Ground, Place, Spot, Strategy, Tried, in_order, kind, sources};
+use super::cover::{Cover, Scout};
+use super::dice::Dice;
+use crate::execute::{Outcomes, Run, Touched, hangs, watchers};
+use crate::findings::{Base, causes, fresh};
+use crate::inject::counts;
+use crate::known::{KnownFindings, explains};
+use crate::prepare::Prepared;
+use crate::record::{plain, verdict};
+use crate::rig::Rig;
+use crate::setup::Setup;
+use crate::shrink::Signature;
+use crate::sweep::{Source, check_end};
+use crate::verdict::expects;
+use crate::worker::damage;
+
+/// Runs of one case, the one without decisions included. Part of the numbering of executions.
+pub(crate) const RUNS: u64 = 8;
+
+/// Boundaries of one run: what a program of this size takes, many times over.
+const PATIENCE: u64 = 1_000_000;
+
+/// What all cases of an epoch share.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules<'a> {
+    pub(crate) known: &'a [Known],
+    pub(crate) scheduler: &'a Scheduler,
+    /// Causes that are looked out for; their windows name no events.
+    pub(crate) wanted: &'a [CausePattern],
+    pub(crate) strategy: Strategy,
+    pub(crate) tried: &'a Tried,
+}
+
+/// A cause that a run showed.
+#[derive(Debug, Clone)]
+pub(crate) struct Hit {
+    pub(crate) signature: Signature,
+    pub(crate) verdict: Verdict,
+    /// The finding in a sentence.
+    pub(crate) example: String,
+    /// Why it is no news.
+    pub(crate) reason: Option<String>,
+    pub(crate) decisions: Vec<Entry>,
+    /// Which run of the case.
+    pub(crate) run: u64,
+}
+
+/// What a case showed.
+#[derive(Debug, Default)]
+pub(crate) struct Shown {
+    pub(crate) executions: u64,
+    pub(crate) cover: Cover,
+    pub(crate) tried: Vec<Place>,
+    pub(crate) outcomes: BTreeMap<Outcome, u64>,
+    /// Runs in which somebody looked at the events in between.
+    pub(crate) looked: u64,
+    pub(crate) armed: Armed,
+    pub(crate) hits: Vec<Hit>,
+    /// Wanted causes, with the run that showed each.
+    pub(crate) met: Vec<(usize, u64)>,
+}
+
+/// Why a program cannot be judged.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    /// A system call of this CPU's step is refused.
+    Refused(usize, usize),
+    /// Its CPUs wait for each other.
+    Stuck,
+}
+
+/// Machines by the number of CPUs.
+#[derive(Debug, Default)]
+pub(crate) struct Rigs(BTreeMap<usize, Rig>);
+
+impl Rigs {
+    fn load(&mut self, setup: &Setup) -> Result<&mut Rig, SetupError> {
+        use std::collections::btree_map::Entry;
+        Ok(match self.0.entry(setup.programs.len()) {
+            Entry::Vacant(slot) => slot.insert(Rig::new(setup)?),
+            Entry::Occupied(slot) => {
+                let rig = slot.into_mut();
+                rig.load(setup)?;
+                rig
+            }
+        })
+    }
+}
+
+/// A case that runs.
+struct Case<'a> {
+    rules: Rules<'a>,
+    scenario: &'a Scenario,
+    rig: &'a mut Rig,
+    baseline: Run,
+    scout: Scout,
+    shown: Shown,
+    /// Runs so far.
+    run: u64,
+}
+
+/// Runs a case.
+///
+/// # Errors
+/// The machine cannot be built.
+pub(crate) fn run(
+    rigs: &mut Rigs,
+    rules: Rules<'_>,
+    scenario: &Scenario,
+    prepared: &Prepared,
+    dice: &mut Dice,
+) -> Result<Result<Shown, Unfit>, SetupError> {
+    let rig = rigs.load(&prepared.setup)?;
+    let (baseline, scout) = whole(rig, Schedule::empty());
+    if let End::Exited(statuses) = &baseline.end
+        && let Some((cpu, status)) = statuses.iter().enumerate().find(|(_, s)| **s != 0)
+    {
+        return Ok(Err(Unfit::Refused(cpu, (status >> 16) as usize)));
+    }
+    if matches!(baseline.end, End::Limit | End::Halted) && !baseline.hangs {
+        return Ok(Err(Unfit::Stuck));
+    }
+    let mut case = Case {
+        rules,
+        scenario,
+        rig,
+        baseline,
+        scout,
+        shown: Shown::default(),
+        run: 0,
+    };
+    case.without_decisions();
+    if check_end(&case.baseline.end).is_ok() {
+        case.with_decisions(dice);
+    }
+    case.shown.cover.join(&case.scout.cover);
+    Ok(Ok(case.shown))
+}
+
+/// A run from reset to the end, with what a scout saw.
+fn whole(rig: &mut Rig, mut schedule: Schedule) -> (Run, Scout) {
+    let mut both = (watchers(rig.setup()), Scout::default());
+    let machine = rig.reset();
+    let limit = PATIENCE;
+    let end = machine.run(&mut schedule, &mut both, Until::End { limit });
+    (Run::of(machine, end, both.0), both.1)
+}
+
+impl Case<'_> {
+    fn without_decisions(&mut self) {
+        self.shown.executions += 1;
+        self.shown.armed.add(&self.baseline.armed);
+        let known = KnownFindings::of_run(self.rules.known, self.rules.scheduler);
+        let image = &self.baseline.image;
+        for violation in &self.baseline.violations {
+            let verdict = plain(image, violation);
+            let reason = known.baseline(image, violation);
+            self.shown.hits.push(Hit {
+                signature: Signature::of(&verdict, self.scenario),
+                verdict,
+                example: violation.to_string(),
+                reason: reason.map(|entry| entry.reason.clone()),
+                decisions: Vec::new(),
+                run: 0,
+            });
+        }
+        if !self.baseline.hangs
+            && let Err(words) = check_end(&self.baseline.end)
+        {
+            self.fails(&words, Vec::new());
+        }
+    }
+
+    /// A run in which the guest failed.
+    fn fails(&mut self, words: &str, decisions: Vec<Entry>) {
+        let first = words.lines().next().unwrap_or_default().to_owned();
+        let verdict = Verdict {
+            oracle: "guest".to_owned(),
+            event: "-".to_owned(),
+            row: "-".to_owned(),
+            window: (format!("at {first}"), "-".to_owned()),
+        };
+        self.shown.hits.push(Hit {
+            signature: Signature::of(&verdict, self.scenario),
+            verdict,
+            example: format!("the guest fails: {first}"),
+            reason: None,
+            decisions,
+            run: self.run,
+        });
+    }
+
+    fn with_decisions(&mut self, dice: &mut Dice) {
+        let sources = sources(self.scenario);
+        let (mut single, mut several) = (Vec::new(), Vec::new());
+        {
+            let ground = self.ground(&self.scout.marks, &self.baseline, &sources);
+            let mut left = RUNS - 1;
+            while left > 0 {
+                let depth = (self.rules.strategy.depth(dice) as u64).min(left);
+                left -= depth;
+                let Some(spot) = ground.spot(dice, 0) else {
+                    continue;
+                };
+                if depth == 1 {
+                    single.push(spot);
+                } else {
+                    several.push((spot, depth));
+                }
+            }
+        }
+        self.walk(&in_order(single));
+        for (first, depth) in several {
+            self.deepen(dice, &sources, first, depth);
+        }
+    }
+
+    fn ground<'g>(
+        &'g self,
+        marks: &'g [super::cover::Mark],
+        run: &'g Run,
+        sources: &'g [(u64, Source)],
+    ) -> Ground<'g> {
+        Ground {
+            scenario: self.scenario,
+            marks,
+            log: &run.log,
+            sources,
+            strategy: self.rules.strategy,
+            tried: self.rules.tried,
+        }
+    }
+
+    /// Runs with one decision each, from the run without, boundary after boundary.
+    fn walk(&mut self, spots: &[Spot]) {
+        let setup = self.rig.setup().clone();
+        let skid = u64::from(setup.hardware.skid_max);
+        let mut schedule = Schedule::empty();
+        let mut oracles = setup.oracles();
+        self.rig.reset();
+        for spot in spots {
+            self.run += 1;
+            self.shown.tried.extend(spot.place);
+            let machine = self.rig.as_it_stands();
+            let stand = match spot.source {
+                Source::Late(_) => spot.at.saturating_sub(skid),
+                _ => spot.at,
+            };
+            let stand = stand.max(machine.cores()[spot.cpu].ordinal);
+            let to = Until::Boundary(spot.cpu, stand);
+            if !matches!(machine.run(&mut schedule, &mut oracles, to), End::Boundary) {
+                break;
+            }
+            let here = machine.snapshot();
+            let decision = decision(machine, &schedule, spot);
+            machine.restore(&here);
+            if let Some(entry) = decision {
+                let scout = Scout::default();
+                let mut seen = (oracles.clone(), ((Outcomes::default(), Touched::default()), scout));
+                let mut with = schedule.with(entry);
+                let limit = PATIENCE;
+                let end = machine.run(&mut with, &mut seen, Until::End { limit });
+                let (mut oracles_then, ((outcomes, touched), scout)) = seen;
+                let hangs = matches!(end, End::Limit) && hangs(machine, &mut oracles_then);
+                let looked = oracles_then.sampled > oracles.sampled || touched.by_others;
+                machine.restore(&here);
+                let mut before = schedule.clone();
+                machine.run(&mut before, &mut (), Until::Boundary(spot.cpu, spot.at));
+                let rip = machine.cores()[spot.cpu].cpu.rip;
+                let row = row_on_stack(&machine.view(spot.cpu), rip);
+                self.shown.cover.interrupted(u64::from(kind(spot.source)), rip);
+                self.shown.cover.join(&scout.cover);
+                let with = With {
+                    violations: oracles_then.violations(),
+                    touched: &touched,
+                    outcomes: &outcomes.0,
+                    looked,
+                    failed: check_end(&end).err().filter(|_| !hangs),
+                    row: &row,
+                };
+                self.judge(spot, vec![entry], &with, None);
+            } else {
+                *self.shown.outcomes.entry(Outcome::NotArmed).or_default() += 1;
+            }
+            let machine = self.rig.as_it_stands();
+            machine.restore(&here);
+            machine.release(here);
+        }
+    }
+
+    /// Runs with more and more decisions, each behind the ones before.
+    fn deepen(&mut self, dice: &mut Dice, sources: &[(u64, Source)], first: Spot, depth: u64) {
+        let mut decisions: Vec<Entry> = Vec::new();
+        let mut before: Option<Run> = None;
+        let mut spot = first;
+        for level in 0..depth {
+            self.run += 1;
+            self.shown.tried.extend(spot.place);
+            let schedule = Schedule::new(decisions.clone());
+            let machine = self.rig.stand(schedule.clone(), (spot.cpu, spot.at));
+            let core = &machine.cores()[spot.cpu];
+            if core.ordinal != spot.at {
+                return;
+            }
+            let rip = core.cpu.rip;
+            let row = row_on_stack(&machine.view(spot.cpu), rip);
+            if let Source::Late(_) = spot.source {
+                let skid = u64::from(self.rig.setup().hardware.skid_max);
+                let from = spot.at.saturating_sub(skid);
+                self.rig.stand(schedule.clone(), (spot.cpu, from));
+            }
+            let machine = self.rig.as_it_stands();
+            let Some(entry) = decision(machine, &schedule, &spot) else {
+                *self.shown.outcomes.entry(Outcome::NotArmed).or_default() += 1;
+                return;
+            };
+            decisions.push(entry);
+            let (run, scout) = whole(self.rig, Schedule::new(decisions.clone()));
+            self.shown.cover.interrupted(u64::from(kind(spot.source)), rip);
+            self.shown.cover.join(&scout.cover);
+            let with = With {
+                violations: &run.violations,
+                touched: &run.touched,
+                outcomes: &run.outcomes,
+                looked: run.looked(),
+                failed: check_end(&run.end).err().filter(|_| !run.hangs),
+                row: &row,
+            };
+            let failed = with.failed.is_some() || run.hangs;
+            self.judge(&spot, decisions.clone(), &with, before.as_ref());
+            if failed || level + 1 == depth {
+                return;
+            }
+            let behind = scout
+                .marks
+                .iter()
+                .position(|mark| mark.cpu == spot.cpu && mark.ordinal > spot.at);
+            let Some(behind) = behind else { return };
+            let next = self.ground(&scout.marks, &run, sources).spot(dice, behind);
+            let Some(next) = next else { return };
+            spot = next;
+            before = Some(run);
+        }
+    }
+
+    /// What a run shows beyond `before`, or beyond the run without decisions.
+    fn judge(&mut self, spot: &Spot, decisions: Vec<Entry>, with: &With<'_>, before: Option<&Run>) {
+        self.shown.executions += 1;
+        self.shown.looked += u64::from(with.looked);
+        if let Some(&(_, outcome)) = with.outcomes.last() {
+            *self.shown.outcomes.entry(outcome).or_default() += 1;
+        }
+        if let Some(words) = &with.failed {
+            self.fails(words, decisions.clone());
+        }
+        let earlier = before.map_or(&[][..], |run| &run.violations);
+        let news: Vec<&Violation> = fresh(with.violations, &self.baseline)
+            .into_iter()
+            .filter(|v| !earlier.iter().any(|k| damage(k) == damage(v)))
+            .filter(|v| !spoilt(&self.baseline.violations, v))
+            .collect();
+        if news.is_empty() {
+            return;
+        }
+        let base = Base::of(before.unwrap_or(&self.baseline));
+        let at = (spot.cpu, spot.at);
+        let found = causes(news.iter().copied(), base, with.touched, at, with.row);
+        for cause in &found {
+            let Rules {
+                known, scheduler, ..
+            } = self.rules;
+            let reason = explains(known, scheduler, spot.source, cause, base, at);
+            let verdict = verdict(cause);
+            let example = news
+                .iter()
+                .find(|v| v.oracle == cause.oracle && *v.event == *cause.event);
+            for (i, pattern) in self.rules.wanted.iter().enumerate() {
+                if wants(pattern, cause, base, at) {
+                    self.shown.met.push((i, self.run));
+                }
+            }
+            self.shown.hits.push(Hit {
+                signature: Signature::of(&verdict, self.scenario),
+                verdict,
+                example: example.map_or_else(String::new, ToString::to_string),
+                reason: reason.map(|entry| entry.reason.clone()),
+                decisions: decisions.clone(),
+                run: self.run,
+            });
+        }
+    }
+}
+
+/// What a run with decisions showed.
+struct With<'a> {
+    violations: &'a [Violation],
+    touched: &'a Touched,
+    outcomes: &'a [(Decision, Outcome)],
+    looked: bool,
+    failed: Option<String>,
+    /// The row that the last decision's boundary lies in.
+    row: &'a str,
+}
+
+/// The run without decisions has damaged what this is about: that it is damaged otherwise now says
+/// nothing of the decision.
+fn spoilt(baseline: &[Violation], violation: &Violation) -> bool {
+    let same_rule = |other: Oracle| {
+        other == violation.oracle || (other.judges_values() && violation.oracle.judges_values())
+    };
+    baseline
+        .iter()
+        .any(|v| v.event == violation.event && same_rule(v.oracle))
+}
+
+/// A wanted cause names no events: it is one window for each event, as known findings are.
+fn wants(
+    pattern: &CausePattern,
+    cause: &check::cause::Cause,
+    base: Base<'_>,
+    at: (usize, Ordinal),
+) -> bool {
+    let of = |object: &str| {
+        let mut pattern = pattern.clone();
+        if let Some(window) = &mut pattern.window {
+            window.from.object = Some(object.to_owned());
+            window.to.object = Some(object.to_owned());
+        }
+        expects(&pattern, cause, base, at)
+    };
+    pattern.oracle.name() == cause.oracle.name() && names(base.objects).any(|name| of(&name))
+}
+
+fn names(objects: &Objects) -> impl Iterator<Item = String> {
+    objects.iter().map(|(_, object)| object.name.to_string())
+}
+
+/// The decision at a spot, if it would do something. The machine stands at the spot or, for a late
+/// PMI, at or before it; where it stands afterwards does not matter.
+fn decision(machine: &mut Machine, schedule: &Schedule, spot: &Spot) -> Option<Entry> {
+    let cpu = spot.cpu;
+    let at = spot.at;
+    let made = match spot.source {
+        Source::Pmi(code) => {
+            return counts(machine, cpu, code).then_some((cpu, at, Decision::Pmi { code }));
+        }
+        Source::Late(code) => {
+            let mut schedule = schedule.clone();
+            let mut last = None;
+            for boundary in machine.cores()[cpu].ordinal..=at {
+                let to = Until::Boundary(cpu, boundary);
+                if !matches!(machine.run(&mut schedule, &mut (), to), End::Boundary) {
+                    break;
+                }
+                if counts(machine, cpu, code) {
+                    last = Some(boundary);
+                }
+            }
+            let late = Decision::LatePmi {
+                code,
+                recognised_at: at,
+            };
+            return last.map(|from| (cpu, from, late));
+        }
+        Source::External => Decision::ExternalNmi,
+        Source::Tick => Decision::Tick,
+        Source::Preempt(to) => {
+            let there = machine.cores().get(to)?;
+            if to == cpu || !there.runnable() || there.exited.is_some() {
+                return None;
+            }
+            Decision::Preempt { to }
+        }
+    };
+    Some((cpu, at, made))
+}
+

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Where something comes in between: mostly beside an access to an event, since between two of
+//! them one boundary is nearly always as good as another.
+
+use std::collections::BTreeMap;
+
+use check::access_log::AccessLog;
+use machine::Ordinal;
+use scenario::{NmiSource, Op, Scenario};
+
+use super::cover::Mark;
+use super::dice::Dice;
+use crate::prepare::source;
+use crate::sweep::Source;
+
+/// How decisions are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// Programs that showed something new are changed; places that were tried less come first.
+    Coverage,
+    /// Everything anew, independent of what was found.
+    Random,
+    /// Probabilistic concurrency testing: up to three decisions in one run, each at any access of
+    /// any CPU with the same probability (Burckhardt et al., ASPLOS 2010).
+    Pct,
+}
+
+impl Strategy {
+    /// The names in flags and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Coverage => "coverage",
+            Self::Random => "random",
+            Self::Pct => "pct",
+        }
+    }
+
+    /// Decisions of one run.
+    pub(crate) fn depth(self, dice: &mut Dice) -> usize {
+        match self {
+            Self::Coverage | Self::Random if dice.percent(85) => 1,
+            Self::Coverage | Self::Random => 2,
+            Self::Pct => 1 + dice.below(3),
+        }
+    }
+}
+
+/// What was interrupted, as far as it matters for not doing it again: by which kind of source,
+/// before or behind which instruction, in which operation.
+pub(crate) type Place = (u8, u64, bool, u8);
+
+/// How often each place has been tried.
+pub(crate) type Tried = BTreeMap<Place, u32>;
+
+/// A boundary where something comes in between.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spot {
+    pub(crate) source: Source,
+    pub(crate) cpu: usize,
+    pub(crate) at: Ordinal,
+    pub(crate) place: Option<Place>,
+    /// Position in the order of time.
+    order: usize,
+}
+
+/// A number for a kind of source.
+pub(crate) fn kind(source: Source) -> u8 {
+    match source {
+        Source::Pmi(_) => 0,
+        Source::Late(_) => 1,
+        Source::External => 2,
+        Source::Tick => 3,
+        Source::Preempt(_) => 4,
+    }
+}
+
+/// What can come in between in a scenario, each with its weight.
+pub(crate) fn sources(scenario: &Scenario) -> Vec<(u64, Source)> {
+    let mut all: Vec<(u64, NmiSource)> = Vec::new();
+    let opened = |id: &str| scenario.opener(id).is_some();
+    for event in scenario.events.iter().filter(|e| e.is_injector()) {
+        if opened(&event.id) {
+            all.push((6, NmiSource::Pmi(event.id.clone())));
+            all.push((2, NmiSource::Late(event.id.clone())));
+        }
+    }
+    let mut steps = scenario.programs.iter().flat_map(|program| &program.steps);
+    let probed = steps.find_map(|step| match &step.op {
+        Op::Probe(event) => Some(event.clone()),
+        _ => None,
+    });
+    all.extend(probed.map(|event| (6, NmiSource::External(event))));
+    let cpus = scenario.programs.len() as u32;
+    all.extend((0..cpus).filter(|_| cpus > 1).map(|cpu| (6, NmiSource::Preempt(cpu))));
+    all.push((1, NmiSource::Tick));
+    all.iter()
+        .filter_map(|(weight, from)| Some((*weight, source(scenario, from)?)))
+        .collect()
+}
+
+/// The places of a run at which a decision can be.
+#[derive(Debug)]
+pub(crate) struct Ground<'a> {
+    pub(crate) scenario: &'a Scenario,
+    pub(crate) marks: &'a [Mark],
+    pub(crate) log: &'a AccessLog,
+    pub(crate) sources: &'a [(u64, Source)],
+    pub(crate) strategy: Strategy,
+    pub(crate) tried: &'a Tried,
+}
+
+impl Ground<'_> {
+    /// A spot at or behind the mark with number `from`.
+    pub(crate) fn spot(&self, dice: &mut Dice, from: usize) -> Option<Spot> {
+        let weights = self.sources.iter().map(|(weight, _)| *weight);
+        let source = self.sources.get(dice.weighted(weights)?)?.1;
+        // Now and then anywhere at all.
+        if from == 0 && dice.percent(8) {
+            return self.anywhere(dice, source);
+        }
+        let marks = self.marks.get(from..)?;
+        let fits = |mark: &Mark| match source {
+            Source::Preempt(to) => to != mark.cpu,
+            Source::External => self.probed(mark),
+            _ => true,
+        };
+        let weight = |mark: &Mark, behind: bool| -> u64 {
+            if !fits(mark) {
+                return 0;
+            }
+            let base = if mark.write { 4 } else { 1 };
+            match self.strategy {
+                Strategy::Pct => 1,
+                Strategy::Random => base,
+                Strategy::Coverage => {
+                    let place = self.place(source, mark, behind);
+                    let times = self.tried.get(&place).copied().unwrap_or(0);
+                    1 + base * 256 / (1 + u64::from(times))
+                }
+            }
+        };
+        let weights = marks
+            .iter()
+            .flat_map(|mark| [weight(mark, false), weight(mark, true)]);
+        let chosen = dice.weighted(weights)?;
+        let (order, behind) = (from + chosen / 2, chosen % 2 == 1);
+        let mark = &self.marks[order];
+        Some(Spot {
+            source,
+            cpu: mark.cpu,
+            at: mark.ordinal + u64::from(behind),
+            place: Some(self.place(source, mark, behind)),
+            order,
+        })
+    }
+
+    fn place(&self, source: Source, mark: &Mark, behind: bool) -> Place {
+        let program = self.scenario.programs.get(mark.cpu);
+        let op = program.and_then(|p| Some(p.steps.get(mark.step)?.op.name()));
+        let op = Op::NAMES.iter().position(|name| Some(*name) == op);
+        (kind(source), mark.rip, behind, op.unwrap_or(0) as u8)
+    }
+
+    /// Some `probe` step of this CPU lies behind, or the CPU has none.
+    fn probed(&self, mark: &Mark) -> bool {
+        let Some(program) = self.scenario.programs.get(mark.cpu) else {
+            return false;
+        };
+        let probe = |step: &scenario::Step| matches!(step.op, Op::Probe(_));
+        program
+            .steps
+            .iter()
+            .position(probe)
+            .is_none_or(|at| at < mark.step)
+    }
+
+    fn anywhere(&self, dice: &mut Dice, source: Source) -> Option<Spot> {
+        let cpu = dice.below(self.scenario.programs.len());
+        let ranges: Vec<(Ordinal, Ordinal)> =
+            self.log.cpu(cpu).kernel.iter().copied().flatten().collect();
+        let &(first, last) = dice.pick(&ranges)?;
+        let at = first + dice.below(usize::try_from(last - first).ok()? + 1) as u64;
+        let order = self
+            .marks
+            .iter()
+            .position(|mark| mark.cpu == cpu && mark.ordinal >= at)
+            .unwrap_or(self.marks.len());
+        let fits = !matches!(source, Source::Preempt(to) if to == cpu);
+        fits.then_some(Spot {
+            source,
+            cpu,
+            at,
+            place: None,
+            order,
+        })
+    }
+}
+
+/// The spots in the order in which a run comes to them, each once.
+pub(crate) fn in_order(mut spots: Vec<Spot>) -> Vec<Spot> {
+    spots.sort_by_key(|spot| (spot.order, spot.cpu, spot.at, kind(spot.source)));
+    spots.dedup_by_key(|spot| (spot.cpu, spot.at, kind(spot.source)));
+    spots
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Random choices whose stream is stable: ChaCha with 8 rounds, one stream for each case, and no
+//! distribution of a library, since those may change between versions.
+
+use rand_chacha::ChaCha8Rng;
+use rand_core::{Rng as _, SeedableRng as _};
+
+/// A stream of choices.
+#[derive(Debug, Clone)]
+pub(crate) struct Dice {
+    stream: ChaCha8Rng,
+}
+
+impl Dice {
+    /// The choices of case `stream` of a campaign.
+    pub(crate) fn new(seed: u64, stream: u64) -> Self {
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        let mut chacha = ChaCha8Rng::from_seed(key);
+        chacha.set_stream(stream);
+        Self { stream: chacha }
+    }
+
+    /// A number below `n`, which is not 0.
+    pub(crate) fn below(&mut self, n: usize) -> usize {
+        let wide = u128::from(self.stream.next_u64()) * n.max(1) as u128;
+        (wide >> 64) as usize
+    }
+
+    /// True in so many of a hundred cases.
+    pub(crate) fn percent(&mut self, n: usize) -> bool {
+        self.below(100) < n
+    }
+
+    /// One of them; `None` if there is none.
+    pub(crate) fn pick<'a, T>(&mut self, list: &'a [T]) -> Option<&'a T> {
+        if list.is_empty() {
+            return None;
+        }
+        list.get(self.below(list.len()))
+    }
+
+    /// A position, each as likely as its weight says; `None` if all are 0.
+    pub(crate) fn weighted(&mut self, weights: impl Iterator<Item = u64> + Clone) -> Option<usize> {
+        let all: u64 = weights.clone().sum();
+        if all == 0 {
+            return None;
+        }
+        let mut left = self.below(usize::try_from(all).unwrap_or(usize::MAX)) as u64;
+        for (at, weight) in weights.enumerate() {
+            if left < weight {
+                return Some(at);
+            }
+            left -= weight;
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Dice;
+
+    #[test]
+    fn the_stream_is_the_same_everywhere() {
+        let mut dice = Dice::new(1, 2);
+        let list: Vec<usize> = (0..8).map(|_| dice.below(1000)).collect();
+        expect_test::expect!["[]"].assert_eq(&format!("{list:?}"));
+    }
+
+    #[test]
+    fn weights_of_nothing_give_nothing() {
+        let mut dice = Dice::new(1, 2);
+        assert_eq!(dice.weighted([0, 0].into_iter()), None);
+        assert_eq!(dice.weighted([0, 3, 0].into_iter()), Some(1));
+        assert_eq!(dice.pick::<u8>(&[]), None);
+    }
+}

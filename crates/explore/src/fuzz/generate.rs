@@ -1,0 +1,434 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//! Whole programs by chance: events with attributes and groups, tasks, CPUs, and what is done with
+//! them. Whether a result is a valid scenario is for the parser of scenario files to say; what is
+//! made here mostly is.
+
+use scenario::{
+    Event, EventKind, OnOverflow, Op, Program, ReadFormat, Scenario, Step, SwitchTarget, TaskTarget,
+};
+
+use super::dice::Dice;
+
+/// Operations of one program, at least and at most.
+const STEPS: (usize, usize) = (5, 14);
+/// Events that are open at once on one CPU, at most.
+const OPEN_MAX: usize = 7;
+
+/// Names of counting events, in the order of their making.
+const NAMES: [&str; 16] = [
+    "A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "M", "N", "O", "P", "Q",
+];
+/// Names of injectors.
+const INJECTORS: [&str; 2] = ["L", "L2"];
+/// Names of tasks.
+const TASKS: [&str; 4] = ["T", "U", "V", "W"];
+
+/// A scenario on `machine` with at most so many CPUs.
+pub(crate) fn generate(dice: &mut Dice, title: &str, machine: &str, cpus: usize) -> Scenario {
+    let mut maker = Maker {
+        styles: Vec::new(),
+        events: Vec::new(),
+        tasks: 0,
+        dice,
+    };
+    let styles = 1 + maker.dice.below(2);
+    for _ in 0..styles {
+        let style = maker.style();
+        maker.styles.push(style);
+    }
+    let cpus = if cpus > 1 && maker.dice.percent(40) {
+        2
+    } else {
+        1
+    };
+    let mut programs = vec![maker.program(0)];
+    if cpus > 1 {
+        let second = maker.other_program(&mut programs[0]);
+        programs.push(second);
+    }
+    let events = maker.events;
+    Scenario::of_programs(title.to_owned(), machine.to_owned(), events, programs)
+}
+
+/// A step without a label.
+pub(crate) fn step(op: Op) -> Step {
+    Step {
+        op,
+        label: None,
+        line: 0,
+    }
+}
+
+/// An event with nothing said about it.
+fn plain(id: &str, kind: EventKind) -> Event {
+    Event {
+        id: id.to_owned(),
+        kind,
+        injector: None,
+        sample_period: 0,
+        read: ReadFormat::Single,
+        group: None,
+        task: TaskTarget::Cpu,
+        cpu: None,
+        disabled: false,
+        pinned: false,
+        exclusive: false,
+        inherit: false,
+        inherit_stat: false,
+        enable_on_exec: false,
+        exclude_user: false,
+        exclude_kernel: false,
+        buffer: true,
+        on_overflow: OnOverflow::Output,
+        line: 0,
+    }
+}
+
+/// What has been made so far.
+struct Maker<'d> {
+    dice: &'d mut Dice,
+    /// Attributes that events are opened with, so that some are equal.
+    styles: Vec<Event>,
+    events: Vec<Event>,
+    /// Tasks that have a name so far.
+    tasks: usize,
+}
+
+/// One CPU while its program is made.
+#[derive(Default)]
+struct Cpu {
+    steps: Vec<Step>,
+    /// Events that are open.
+    open: Vec<String>,
+    /// The task that runs.
+    current: Option<String>,
+    /// Tasks that live.
+    alive: Vec<String>,
+}
+
+impl Maker<'_> {
+    /// Attributes of a counting event.
+    fn style(&mut self) -> Event {
+        const KINDS: [(u64, EventKind); 5] = [
+            (10, EventKind::Instructions),
+            (4, EventKind::Branches),
+            (3, EventKind::Cycles),
+            (1, EventKind::RefCycles),
+            (1, EventKind::CpuClock),
+        ];
+        let kind = self.dice.weighted(KINDS.iter().map(|(weight, _)| *weight));
+        let mut style = plain("", KINDS[kind.unwrap_or(0)].1);
+        style.buffer = false;
+        style.exclude_kernel = self.dice.percent(70);
+        style.exclude_user = !style.exclude_kernel && self.dice.percent(10);
+        style.disabled = self.dice.percent(12);
+        style.pinned = self.dice.percent(8);
+        style.exclusive = self.dice.percent(3);
+        style.inherit = self.dice.percent(15);
+        style.inherit_stat = style.inherit && self.dice.percent(20);
+        style.enable_on_exec = style.disabled && self.dice.percent(30);
+        if self.dice.percent(25) && !style.inherit {
+            style.read = ReadFormat::Group;
+        }
+        style
+    }
+
+    fn program(&mut self, number: usize) -> Program {
+        let mut cpu = Cpu::default();
+        if self.dice.percent(35) {
+            self.switch_to_new(&mut cpu);
+        }
+        let first = self.dice.below(100);
+        if first < 80 {
+            self.open_injector(&mut cpu);
+        }
+        if self.dice.percent(90) {
+            self.open(&mut cpu);
+        }
+        let least = cpu.steps.len() + STEPS.0;
+        let most = least + self.dice.below(STEPS.1 - STEPS.0);
+        self.fill(&mut cpu, number, most);
+        Program { steps: cpu.steps }
+    }
+
+    /// A program that uses events of the first one, behind the last of whose first steps it begins.
+    fn other_program(&mut self, first: &mut Program) -> Program {
+        let mut cpu = Cpu::default();
+        let opens: Vec<usize> = (0..first.steps.len())
+            .filter(|&at| matches!(first.steps[at].op, Op::Open(_)))
+            .collect();
+        let shared = opens.len().min(1 + self.dice.below(3));
+        if let Some(&last) = opens.get(shared.wrapping_sub(1)) {
+            first.steps[last].label = Some("ready".to_owned());
+            cpu.steps.push(step(Op::Wait {
+                step: "ready".to_owned(),
+                begun: false,
+            }));
+            for &at in &opens[..shared] {
+                if let Op::Open(id) = &first.steps[at].op {
+                    cpu.open.push(id.clone());
+                }
+            }
+        }
+        if self.dice.percent(30) {
+            self.switch_to_new(&mut cpu);
+        }
+        let most = cpu.steps.len() + 2 + self.dice.below(6);
+        self.fill(&mut cpu, 1, most);
+        Program { steps: cpu.steps }
+    }
+
+    fn fill(&mut self, cpu: &mut Cpu, number: usize, most: usize) {
+        // Something that cannot be done makes no step.
+        for _ in 0..4 * most {
+            if cpu.steps.len() >= most {
+                break;
+            }
+            self.act(cpu, number);
+        }
+    }
+
+    /// One more operation.
+    fn act(&mut self, cpu: &mut Cpu, number: usize) {
+        type Act<'d> = fn(&mut Maker<'d>, &mut Cpu, usize);
+        let acts: [(u64, Act<'_>); 20] = [
+            (26, |m, cpu, _| m.open(cpu)),
+            (3, |m, cpu, _| m.open_injector(cpu)),
+            (18, |m, cpu, _| m.work(cpu)),
+            (12, |m, cpu, _| m.on_event(cpu, Op::Read)),
+            (12, |m, cpu, _| m.close(cpu)),
+            (6, |m, cpu, _| {
+                let group = m.dice.percent(20);
+                m.on_event(cpu, |event| Op::Enable { event, group });
+            }),
+            (7, |m, cpu, _| {
+                let group = m.dice.percent(20);
+                m.on_event(cpu, |event| Op::Disable { event, group });
+            }),
+            (3, |m, cpu, _| {
+                let group = m.dice.percent(20);
+                m.on_event(cpu, |event| Op::Reset { event, group });
+            }),
+            (2, |m, cpu, _| {
+                let reset = m.dice.percent(50);
+                m.on_event(cpu, |event| Op::Pause { event, reset });
+            }),
+            (2, |m, cpu, _| m.on_event(cpu, Op::Mmap)),
+            (2, |m, cpu, _| m.on_event(cpu, Op::UserRead)),
+            (4, |m, cpu, _| m.on_event(cpu, Op::Probe)),
+            (2, |m, cpu, _| {
+                let n = 1 + m.dice.below(3) as u32;
+                m.on_event(cpu, |event| Op::Refresh { event, n });
+            }),
+            (4, |_, cpu, _| cpu.steps.push(step(Op::Tick))),
+            (3, |m, cpu, _| {
+                let ns = [1000, 1_000_000, 10_000_000][m.dice.below(3)];
+                cpu.steps.push(step(Op::Advance { ns }));
+            }),
+            (8, |m, cpu, _| m.switch(cpu)),
+            (4, |m, cpu, _| m.fork(cpu)),
+            (3, |m, cpu, _| m.exit_task(cpu)),
+            (2, |_, cpu, _| {
+                if cpu.current.is_some() {
+                    cpu.steps.push(step(Op::Exec));
+                }
+            }),
+            (1, |m, cpu, _| {
+                let op = if m.dice.percent(50) {
+                    Op::Offline
+                } else {
+                    Op::Online
+                };
+                cpu.steps.push(step(op));
+            }),
+        ];
+        let at = self.dice.weighted(acts.iter().map(|(weight, _)| *weight));
+        (acts[at.unwrap_or(0)].1)(self, cpu, number);
+    }
+
+    fn open(&mut self, cpu: &mut Cpu) {
+        let counting = self.events.iter().filter(|e| !e.is_injector()).count();
+        let Some(name) = NAMES.get(counting) else {
+            return;
+        };
+        if cpu.open.len() >= OPEN_MAX {
+            return;
+        }
+        let mut event = match self.styles.as_slice() {
+            [first] => first.clone(),
+            // Most are equal to the first.
+            [first, others @ ..] if self.dice.percent(35) => {
+                self.dice.pick(others).unwrap_or(first).clone()
+            }
+            [first, ..] => first.clone(),
+            [] => return,
+        };
+        if self.dice.percent(8) {
+            event = self.style();
+        }
+        event.id = (*name).to_owned();
+        let leader = if self.dice.percent(45) {
+            self.leader(cpu)
+        } else {
+            None
+        };
+        if let Some(leader) = leader {
+            event.task = leader.task.clone();
+            event.cpu = leader.cpu;
+            event.group = Some(leader.id.clone());
+            (event.pinned, event.exclusive) = (false, false);
+            if event.task != TaskTarget::Cpu {
+                event.inherit = leader.inherit;
+                event.inherit_stat &= event.inherit;
+            }
+        } else {
+            self.context(cpu, &mut event);
+        }
+        cpu.steps.push(step(Op::Open(event.id.clone())));
+        cpu.open.push(event.id.clone());
+        self.events.push(event);
+    }
+
+    /// An event that another one can join: mostly a sampling one.
+    fn leader(&mut self, cpu: &Cpu) -> Option<Event> {
+        let leaders: Vec<&Event> = self
+            .events
+            .iter()
+            .filter(|e| e.group.is_none() && cpu.open.contains(&e.id))
+            .collect();
+        let sampling = leaders.iter().find(|e| e.is_injector());
+        if let Some(sampling) = sampling
+            && self.dice.percent(75)
+        {
+            return Some((*sampling).clone());
+        }
+        self.dice.pick(&leaders).map(|e| (*e).clone())
+    }
+
+    /// Whose events: the CPU's, the running task's, another task's.
+    fn context(&mut self, cpu: &Cpu, event: &mut Event) {
+        if cpu.current.is_some() && self.dice.percent(75) {
+            event.task = TaskTarget::Current;
+        } else if self.dice.percent(8)
+            && let Some(task) = self.dice.pick(&cpu.alive)
+        {
+            event.task = TaskTarget::Task(task.clone());
+        } else {
+            event.task = TaskTarget::Cpu;
+        }
+    }
+
+    fn open_injector(&mut self, cpu: &mut Cpu) {
+        let there = self.events.iter().filter(|e| e.is_injector()).count();
+        let Some(name) = INJECTORS.get(there) else {
+            return;
+        };
+        let mut event = plain(name, EventKind::Inject);
+        event.sample_period = 2;
+        if self.dice.percent(85) {
+            event.read = ReadFormat::Group;
+        }
+        event.pinned = self.dice.percent(5);
+        self.context(cpu, &mut event);
+        if self.dice.percent(20)
+            && let Some(target) = self.dice.pick(&cpu.open)
+            && self.events.iter().any(|e| e.id == *target && !e.inherit)
+        {
+            event.on_overflow = OnOverflow::ReadLocal(target.clone());
+        }
+        cpu.steps.push(step(Op::Open(event.id.clone())));
+        cpu.open.push(event.id.clone());
+        self.events.push(event);
+    }
+
+    fn work(&mut self, cpu: &mut Cpu) {
+        let n = [100, 1000, 1000, 3000][self.dice.below(4)];
+        cpu.steps.push(step(Op::Work(n)));
+    }
+
+    fn on_event(&mut self, cpu: &mut Cpu, op: impl FnOnce(String) -> Op) {
+        let Some(id) = self.dice.pick(&cpu.open) else {
+            return;
+        };
+        let op = op(id.clone());
+        let fits = self.events.iter().any(|e| {
+            e.id == *id
+                && match op {
+                    Op::Refresh { .. } | Op::Period { .. } => e.is_sampling(),
+                    Op::Mmap(_) | Op::UserRead(_) => !e.is_sampling() && !e.inherit,
+                    Op::Probe(_) => !e.is_sampling() && !e.inherit,
+                    _ => true,
+                }
+        });
+        let mapped = |id: &String| {
+            let maps = |step: &Step| matches!(&step.op, Op::Mmap(mapped) if mapped == id);
+            cpu.steps.iter().any(maps)
+        };
+        let sound = match &op {
+            Op::Mmap(id) => !mapped(id),
+            Op::UserRead(id) => mapped(id),
+            _ => true,
+        };
+        if fits && sound {
+            cpu.steps.push(step(op));
+        }
+    }
+
+    fn close(&mut self, cpu: &mut Cpu) {
+        if cpu.open.is_empty() {
+            return;
+        }
+        let at = self.dice.below(cpu.open.len());
+        let id = cpu.open.remove(at);
+        cpu.steps.push(step(Op::Close(id)));
+    }
+
+    fn switch_to_new(&mut self, cpu: &mut Cpu) {
+        if let Some(name) = TASKS.get(self.tasks) {
+            self.tasks += 1;
+            cpu.alive.push((*name).to_owned());
+            cpu.current = Some((*name).to_owned());
+            let target = SwitchTarget::Task((*name).to_owned());
+            cpu.steps.push(step(Op::Switch(target)));
+        }
+    }
+
+    fn switch(&mut self, cpu: &mut Cpu) {
+        let others: Vec<String> = cpu
+            .alive
+            .iter()
+            .filter(|task| Some(*task) != cpu.current.as_ref())
+            .cloned()
+            .collect();
+        match self.dice.pick(&others) {
+            Some(task) if self.dice.percent(60) => {
+                let target = SwitchTarget::Task(task.clone());
+                cpu.steps.push(step(Op::Switch(target)));
+                cpu.current = Some(task.clone());
+            }
+            _ if cpu.current.is_some() && self.dice.percent(60) => {
+                cpu.steps.push(step(Op::Switch(SwitchTarget::Idle)));
+                cpu.current = None;
+            }
+            _ => self.switch_to_new(cpu),
+        }
+    }
+
+    fn fork(&mut self, cpu: &mut Cpu) {
+        if cpu.current.is_none() {
+            return;
+        }
+        if let Some(name) = TASKS.get(self.tasks) {
+            self.tasks += 1;
+            cpu.alive.push((*name).to_owned());
+            cpu.steps.push(step(Op::Fork((*name).to_owned())));
+        }
+    }
+
+    fn exit_task(&mut self, cpu: &mut Cpu) {
+        if let Some(task) = cpu.current.take() {
+            cpu.alive.retain(|alive| *alive != task);
+            cpu.steps.push(step(Op::ExitTask));
+        }
+    }
+}
