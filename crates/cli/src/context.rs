@@ -29,6 +29,22 @@ impl Context {
         }
     }
 
+    /// How results are written.
+    pub(crate) fn format(&self) -> Format {
+        self.global.format
+    }
+
+    /// Writes a result as `how` says.
+    pub(crate) fn write(
+        &self,
+        how: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Failure> {
+        let mut out = self.out();
+        how(&mut out)
+            .and_then(|()| out.flush())
+            .map_err(Failure::Output)
+    }
+
     /// Results go to standard output as JSON.
     pub(crate) fn json(&self) -> bool {
         self.global.format == Format::Json

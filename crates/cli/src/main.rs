@@ -8,6 +8,7 @@
 
 mod args;
 mod bisect;
+mod campaign;
 mod check;
 mod configs;
 mod context;
@@ -16,6 +17,7 @@ mod exec;
 mod exec_linux;
 mod exit;
 mod files;
+mod fuzz;
 mod interrupt;
 mod list;
 mod matrix;
@@ -45,11 +47,16 @@ fn main() -> ExitCode {
     // Wrong flags end here, with exit code 2.
     let cli = Cli::parse();
     let context = Context::new(cli.global);
+    if let Err(failure) = cli.command.takes(context.format()) {
+        return context.fail(&failure).into();
+    }
     let result = match &cli.command {
         Command::Run(args) => run::run(&context, args),
         Command::Matrix(args) => matrix::run(&context, args),
         Command::Sweep(args) => sweep::run(&context, args),
         Command::Explore(args) => search::run(&context, args),
+        Command::Fuzz(args) => fuzz::run(&context, args),
+        Command::Merge(args) => fuzz::merge(&context, args),
         Command::Replay(args) => replay::run(&context, args),
         Command::Bisect(args) => bisect::run(&context, args),
         Command::Shrink(args) => shrink::run(&context, args),

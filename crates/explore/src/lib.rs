@@ -36,7 +36,9 @@ mod worker;
 pub use bisect::{Bisect, BisectError, Change, Hunks};
 pub use execute::{Execution, Run, execute};
 pub use findings::outcome_name;
-pub use fuzz::{Budget, Campaign, Found as FuzzFound, FuzzTerms, Small, Strategy, Totals};
+pub use fuzz::{
+    Budget, Campaign, Found as FuzzFound, FuzzTerms, Small, Strategy, Totals, join_features,
+};
 pub use inject::injections;
 pub use known::KnownFindings;
 pub use prepare::{PrepareError, Prepared, hardware, prepare};
@@ -45,7 +47,7 @@ pub use recorded::Recorded;
 pub use replay::{Replay, ReplayError, ReplayWindow, replay};
 pub use resolve::ResolveError;
 pub use rig::Rig;
-pub use search::{Found, Level, Search, Space, Terms, search_key, sources};
+pub use search::{Found, Level, Search, Space, Terms, search_key, sources, text_hash};
 pub use setup::{RUN_LIMIT, Setup};
 pub use shrink::{Shrink, ShrinkError, Shrunk, Signature, Size};
 pub use sweep::{Bad, Plan, Progress, Source, Sweep, SweepError, Window, check_end, sweep};

@@ -537,17 +537,19 @@ pub fn search_key(setup: &Setup, space: &Space, texts: &[&str]) -> String {
         max_executions: None,
         ..space.clone()
     };
-    let mut hash = FNV_START;
     let space = format!("{space:?}");
-    for text in texts.iter().chain([&space.as_str()]) {
-        for byte in text.bytes().chain([0]) {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(FNV_FACTOR);
-        }
-    }
+    let all: Vec<&str> = texts.iter().copied().chain([space.as_str()]).collect();
+    let hash = text_hash(&all.join("\0"));
     format!("{} {hash:016x}", hex(&setup.image.hash()))
 }
 
-/// FNV-1a, 64 bits.
+/// A number for a text (FNV-1a, 64 bits), to name it by.
+#[must_use]
+pub fn text_hash(text: &str) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(FNV_FACTOR);
+    text.bytes().fold(FNV_START, step)
+}
+
 const FNV_START: u64 = 14_695_981_039_346_656_037;
 const FNV_FACTOR: u64 = 0x0100_0000_01b3;
 

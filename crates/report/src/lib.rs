@@ -11,9 +11,11 @@
 
 mod bisect;
 mod checked;
+mod ci;
 mod exec;
 mod explain;
 mod finding;
+mod fuzz;
 mod instruction;
 mod json;
 mod list;
@@ -37,6 +39,7 @@ pub use checked::{CheckReport, CheckedFile, InputError};
 pub use exec::{ExecReport, ExecStop, Flags, RegisterValues};
 pub use explain::explanation;
 pub use finding::{Finding, MismatchReport, mismatches};
+pub use fuzz::{FuzzFinding, FuzzReport, JoinError};
 pub use instruction::Instruction;
 pub use json::{FORMAT, json};
 pub use list::{ListItem, ListReport};

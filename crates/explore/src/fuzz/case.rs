@@ -144,7 +144,7 @@ pub(crate) fn run(
         run: 0,
     };
     case.without_decisions();
-    if check_end(&case.baseline.end).is_ok() {
+    if check_end(&case.baseline.end).is_ok() && !case.is_broken() {
         case.with_decisions(dice);
     }
     case.shown.cover.join(&case.scout.cover);
@@ -183,6 +183,13 @@ impl Case<'_> {
         {
             self.fails(&words, Vec::new());
         }
+    }
+
+    /// Whether events are used that are freed, or states contradict each other, without any decision:
+    /// whatever shows then says nothing of a decision.
+    fn is_broken(&self) -> bool {
+        let broken = |v: &Violation| matches!(v.oracle, Oracle::Freed | Oracle::State);
+        self.baseline.violations.iter().any(broken)
     }
 
     /// A run in which the guest failed.
@@ -379,11 +386,18 @@ impl Case<'_> {
         let base = Base::of(before.unwrap_or(&self.baseline));
         let at = (spot.cpu, spot.at);
         let found = causes(news.iter().copied(), base, with.touched, at, with.row);
+        // What shows at a known place needs no decision, only what leads there.
+        let places = KnownFindings::of_run(self.rules.known, self.rules.scheduler);
         for cause in &found {
             let Rules {
                 known, scheduler, ..
             } = self.rules;
-            let reason = explains(known, scheduler, spot.source, cause, base, at);
+            let by_window = explains(known, scheduler, spot.source, cause, base, at);
+            let by_place = || {
+                let mut of = news.iter().filter(|v| v.oracle == cause.oracle);
+                of.find_map(|v| places.baseline(base.image, v))
+            };
+            let reason = by_window.or_else(by_place);
             let verdict = verdict(cause);
             let example = news
                 .iter()

@@ -357,6 +357,8 @@ impl Maker<'_> {
                     Op::Refresh { .. } | Op::Period { .. } => e.is_sampling(),
                     Op::Mmap(_) | Op::UserRead(_) => !e.is_sampling() && !e.inherit,
                     Op::Probe(_) => !e.is_sampling() && !e.inherit,
+                    // In the kernel only: it warns of inherited events.
+                    Op::Pause { .. } => !e.inherit,
                     _ => true,
                 }
         });

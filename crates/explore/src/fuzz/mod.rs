@@ -28,6 +28,7 @@ use trace::Verdict;
 
 use crate::findings::outcome_name;
 use crate::prepare::{PrepareError, Prepared, prepare};
+use crate::record::hex;
 use crate::shrink::{Signature, drop_step};
 use crate::sweep::Progress;
 use case::{RUNS, Rigs, Rules, Shown, Unfit};
@@ -201,6 +202,12 @@ impl<'a> Campaign<'a> {
     #[must_use]
     pub fn covered(&self) -> (u64, String) {
         (self.cover.count(), self.cover.save())
+    }
+
+    /// Names the guest image.
+    #[must_use]
+    pub fn image(&self) -> String {
+        hex(&self.terms.image.hash())
     }
 
     /// Goes on until the budget is spent or `progress` says stop.
@@ -381,7 +388,7 @@ impl<'a> Campaign<'a> {
         for place in shown.tried {
             *self.tried.entry(place).or_default() += 1;
         }
-        if self.cover.join(&shown.cover) > 0 {
+        if self.cover.join(&shown.cover) > 0 && self.terms.strategy == Strategy::Coverage {
             self.corpus.push(scenario);
         }
         for (wanted, run) in shown.met {
@@ -405,9 +412,11 @@ impl<'a> Campaign<'a> {
                 .or_insert_with(first);
             found.runs += 1;
             match &hit.reason {
-                Some(reason) => {
-                    found.reason.get_or_insert_with(|| reason.clone());
-                }
+                // The least of them, so that shards agree.
+                Some(reason) => match &mut found.reason {
+                    Some(old) if *old <= *reason => {}
+                    slot => *slot = Some(reason.clone()),
+                },
                 None if found.unexplained == 0 => {
                     let (runs, reason) = (found.runs, found.reason.take());
                     *found = Found {
@@ -421,6 +430,15 @@ impl<'a> Campaign<'a> {
             }
         }
     }
+}
+
+/// The union of two maps of features as [`Campaign::covered`] gives them, and how many it has;
+/// `None` where one is no such map.
+#[must_use]
+pub fn join_features(one: &str, other: &str) -> Option<(u64, String)> {
+    let mut all = Cover::load(one)?;
+    all.join(&Cover::load(other)?);
+    Some((all.count(), all.save()))
 }
 
 /// The title of a case's scenario.

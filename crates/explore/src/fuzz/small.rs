@@ -5,14 +5,21 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use check::cause::row_on_stack;
 use crossbeam::channel;
+use machine::{Decision, Schedule};
 use scenario::{Scenario, Source};
 use trace::Trace;
 
 use super::{Campaign, Found};
-use crate::record::{Files, record};
-use crate::shrink::{Shrink, ShrinkError, Size};
-use crate::sweep::Progress;
+use crate::findings::{Base, causes, fresh};
+use crate::inject::injections;
+use crate::known::{KnownFindings, explains};
+use crate::record::{Files, boundary, record, verdict};
+use crate::resolve::ResolveError;
+use crate::rig::Rig;
+use crate::shrink::{Shrink, ShrinkError, Signature, Size};
+use crate::sweep::{self, Progress};
 
 /// The scenario and the trace of a finding.
 #[derive(Debug)]
@@ -23,8 +30,12 @@ pub struct Small {
     pub trace: Trace,
     /// Its size.
     pub size: Size,
+    /// Names of its events.
+    pub events: Vec<String>,
     /// It was made as small as it gets.
     pub shrunk: bool,
+    /// Why it is no news after all: as small as this, a known finding explains it.
+    pub known: Option<String>,
 }
 
 impl Campaign<'_> {
@@ -66,26 +77,11 @@ impl Campaign<'_> {
         shrink: bool,
         progress: &Progress,
     ) -> Result<Small, ShrinkError> {
-        let source = Source::new(name, &found.text);
-        let scenario: Scenario = scenario::parse_scenario(&source)
-            .map_err(|diagnostics| ShrinkError::Judged(diagnostics.render(false)))?;
-        let files = Files {
-            scenario: (&found.text, name),
-            machine: (self.terms.machine_text, &self.terms.machine.name),
-            scheduler: self.terms.scheduler,
-        };
-        let trace = record(&self.prepare(&scenario)?, &scenario, files, &found.decisions)?;
-        let size = Size::of(&scenario, found.decisions.len());
-        let whole = Small {
-            text: found.text.clone(),
-            trace,
-            size,
-            shrunk: false,
-        };
+        let whole = self.as_found(found, name)?;
         if !shrink || found.verdict.oracle == "guest" {
             return Ok(whole);
         }
-        let shrunk = Shrink {
+        let shrink = Shrink {
             machine: self.terms.machine,
             machine_text: self.terms.machine_text,
             scheduler: self.terms.scheduler,
@@ -94,13 +90,98 @@ impl Campaign<'_> {
             name,
             progress,
             rig: RefCell::default(),
-        }
-        .run(&scenario, &whole.trace.decisions)?;
+        };
+        let shrunk = shrink.run(&parse(name, &found.text)?, &whole.trace.decisions)?;
+        let scenario = parse(name, &shrunk.text)?;
         Ok(Small {
+            known: self.explained(found, &scenario)?,
             text: shrunk.text,
             trace: shrunk.trace,
             size: shrunk.after,
+            events: ids(&scenario),
             shrunk: !shrunk.interrupted,
         })
+    }
+
+    /// A finding with the scenario that it was found in.
+    ///
+    /// # Errors
+    /// The scenario cannot be run.
+    pub fn as_found(&self, found: &Found, name: &str) -> Result<Small, ShrinkError> {
+        let scenario = parse(name, &found.text)?;
+        let files = Files {
+            scenario: (&found.text, name),
+            machine: (self.terms.machine_text, &self.terms.machine.name),
+            scheduler: self.terms.scheduler,
+        };
+        let prepared = self.prepare(&scenario)?;
+        Ok(Small {
+            text: found.text.clone(),
+            trace: record(&prepared, &scenario, files, &found.decisions)?,
+            size: Size::of(&scenario, found.decisions.len()),
+            events: ids(&scenario),
+            shrunk: false,
+            known: None,
+        })
+    }
+
+    /// Why the finding of a shrunk scenario is no news: what is left of it lies in the window or at
+    /// the place of a known one.
+    fn explained(
+        &self,
+        found: &Found,
+        scenario: &Scenario,
+    ) -> Result<Option<String>, ShrinkError> {
+        let wanted = Signature::of(&found.verdict, scenario);
+        let (known, scheduler) = (self.terms.known, self.terms.scheduler);
+        let mut rig = Rig::new(&self.prepare(scenario)?.setup)?;
+        let judged = |(_, error): (usize, ResolveError)| ShrinkError::Judged(error.to_string());
+        let decisions = injections(&mut rig, scenario).map_err(judged)?;
+        let Some((&last, earlier)) = decisions.split_last() else {
+            return Ok(None);
+        };
+        let baseline = rig.run(Schedule::empty());
+        let before = rig.run(Schedule::new(earlier.to_vec()));
+        let run = rig.run(Schedule::new(decisions.clone()));
+        let at = (last.0, boundary(last));
+        let machine = rig.stand(Schedule::new(earlier.to_vec()), at);
+        let row = row_on_stack(&machine.view(at.0), machine.cores()[at.0].cpu.rip);
+        let base = Base::of(&before);
+        let news = fresh(&run.violations, &baseline);
+        let all = causes(news.iter().copied(), base, &run.touched, at, &row);
+        let places = KnownFindings::of_run(known, scheduler);
+        let reasons: Option<Vec<&str>> = all
+            .iter()
+            .filter(|cause| Signature::of(&verdict(cause), scenario) == wanted)
+            .map(|cause| {
+                let by_window = explains(known, scheduler, source_of(last.2), cause, base, at);
+                let by_place = || {
+                    let mut of = news.iter().filter(|v| v.oracle == cause.oracle);
+                    of.find_map(|v| places.baseline(&run.image, v))
+                };
+                Some(by_window.or_else(by_place)?.reason.as_str())
+            })
+            .collect();
+        Ok(reasons.and_then(|reasons| Some((*reasons.first()?).to_owned())))
+    }
+}
+
+fn parse(name: &str, text: &str) -> Result<Scenario, ShrinkError> {
+    scenario::parse_scenario(&Source::new(name, text))
+        .map_err(|diagnostics| ShrinkError::Judged(diagnostics.render(false)))
+}
+
+fn ids(scenario: &Scenario) -> Vec<String> {
+    scenario.events.iter().map(|event| event.id.clone()).collect()
+}
+
+/// The kind of source that makes a decision.
+fn source_of(decision: Decision) -> sweep::Source {
+    match decision {
+        Decision::Pmi { code } => sweep::Source::Pmi(code),
+        Decision::LatePmi { code, .. } => sweep::Source::Late(code),
+        Decision::ExternalNmi => sweep::Source::External,
+        Decision::Tick => sweep::Source::Tick,
+        Decision::Preempt { to } => sweep::Source::Preempt(to),
     }
 }
