@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Structure layouts: which field lies at which offset, from the debug information.
 
+use std::collections::BTreeMap;
+
 use crate::debug_info::DebugInfo;
 use crate::types::{Key, Kind, Type, Types};
 
@@ -43,25 +45,63 @@ pub struct StructLayout {
     pub size: u64,
     /// Fields by offset, an outer one before its parts.
     pub fields: Vec<Field>,
+    /// Positions of fields, by name.
+    by_name: BTreeMap<String, usize>,
+    /// Positions of the innermost fields, by the bytes that they cover.
+    by_byte: Vec<Option<usize>>,
 }
 
+/// Bytes of a structure whose fields are found by table; behind them the list is searched.
+const TABLE_MAX: u64 = 1 << 16;
+
 impl StructLayout {
+    /// A structure with these fields, in any order.
+    #[must_use]
+    pub fn new(name: String, path: String, size: u64, mut fields: Vec<Field>) -> Self {
+        fields.sort_by_key(|f| f.offset);
+        let mut by_name = BTreeMap::new();
+        for (at, field) in fields.iter().enumerate() {
+            by_name.entry(field.name.clone()).or_insert(at);
+        }
+        let mut this = Self {
+            name,
+            path,
+            size,
+            fields,
+            by_name,
+            by_byte: Vec::new(),
+        };
+        this.by_byte = (0..size.min(TABLE_MAX)).map(|b| this.innermost(b)).collect();
+        this
+    }
+
     /// The field with this (dotted) name.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Field> {
-        self.fields.iter().find(|f| f.name == name)
+        self.by_name.get(name).map(|&at| &self.fields[at])
     }
 
     /// The innermost field that covers the byte at `offset`; none in padding.
     #[must_use]
     pub fn field_at(&self, offset: u64) -> Option<&Field> {
-        let covering = self.fields.iter().rev().filter(|f| f.covers(offset));
-        covering.min_by_key(|f| f.size)
+        let tabled = usize::try_from(offset).ok().and_then(|b| self.by_byte.get(b));
+        let at = tabled.copied().unwrap_or_else(|| self.innermost(offset));
+        at.map(|at| &self.fields[at])
+    }
+
+    fn innermost(&self, offset: u64) -> Option<usize> {
+        let all = self.fields.iter().enumerate().rev();
+        let covering = all.filter(|(_, f)| f.covers(offset));
+        covering.min_by_key(|(_, f)| f.size).map(|(at, _)| at)
     }
 }
 
 /// All structures of a file.
-pub(crate) struct Layouts(Vec<StructLayout>);
+pub(crate) struct Layouts {
+    list: Vec<StructLayout>,
+    /// Positions in the list, by the last part of the path without arguments.
+    by_tail: BTreeMap<String, Vec<usize>>,
+}
 
 impl Layouts {
     pub(crate) fn new(debug: &DebugInfo) -> Self {
@@ -78,22 +118,25 @@ impl Layouts {
             if total > FIELDS_TOTAL_MAX {
                 break;
             }
-            fields.sort_by_key(|f| f.offset);
-            out.push(StructLayout {
-                name: name.to_owned(),
-                path: format!("{}{name}", named.namespace),
-                size: body.size.unwrap_or(0),
+            out.push(StructLayout::new(
+                name.to_owned(),
+                format!("{}{name}", named.namespace),
+                body.size.unwrap_or(0),
                 fields,
-            });
+            ));
         }
         // One definition stands in every unit that uses it.
         out.sort_by(|a, b| a.path.cmp(&b.path));
         out.dedup();
-        Self(out)
+        let mut by_tail: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (at, layout) in out.iter().enumerate() {
+            by_tail.entry(tail(&layout.path).to_owned()).or_default().push(at);
+        }
+        Self { list: out, by_tail }
     }
 
     pub(crate) fn as_slice(&self) -> &[StructLayout] {
-        &self.0
+        &self.list
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&StructLayout> {
@@ -108,11 +151,18 @@ impl Layouts {
             let tail = path.strip_suffix(name);
             tail.is_some_and(|t| t.is_empty() || t.ends_with("::"))
         };
-        let mut found = self.0.iter().filter(fits);
+        let candidates = self.by_tail.get(tail(name))?;
+        let mut found = candidates.iter().map(|&at| &self.list[at]).filter(fits);
         let first = found.next()?;
         let same = |l: &StructLayout| l.size == first.size && l.fields == first.fields;
         found.all(same).then_some(first)
     }
+}
+
+/// The last part of a path, without arguments.
+fn tail(path: &str) -> &str {
+    let plain = path.split('<').next().unwrap_or_default();
+    plain.rsplit("::").next().unwrap_or_default()
 }
 
 /// The name and the structure of a type that has both: a named structure, or a typedef of an

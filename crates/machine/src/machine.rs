@@ -550,12 +550,7 @@ const BARE_STACK_SIZE: u64 = 16 * PAGE_SIZE;
 
 /// The layout of events in a machine that has none.
 fn nothing_named() -> StructLayout {
-    StructLayout {
-        name: String::new(),
-        path: String::new(),
-        size: 0,
-        fields: Vec::new(),
-    }
+    StructLayout::new(String::new(), String::new(), 0, Vec::new())
 }
 
 /// Where the code and the data of a CPU's program are.

@@ -242,14 +242,8 @@ impl Case<'_> {
         run: &'g Run,
         sources: &'g [(u64, Source)],
     ) -> Ground<'g> {
-        Ground {
-            scenario: self.scenario,
-            marks,
-            log: &run.log,
-            sources,
-            strategy: self.rules.strategy,
-            tried: self.rules.tried,
-        }
+        let rules = (self.rules.strategy, self.rules.tried);
+        Ground::new(self.scenario, (marks, &run.log), sources, rules)
     }
 
     /// Runs with one decision each, from the run without, boundary after boundary.

@@ -2,6 +2,7 @@
 //! Where something comes in between: mostly beside an access to an event, since between two of
 //! them one boundary is nearly always as good as another.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use check::access_log::AccessLog;
@@ -9,7 +10,7 @@ use machine::Ordinal;
 use scenario::{NmiSource, Op, Scenario};
 
 use super::cover::Mark;
-use super::dice::Dice;
+use super::dice::{Dice, sums};
 use crate::prepare::source;
 use crate::sweep::Source;
 
@@ -102,50 +103,48 @@ pub(crate) fn sources(scenario: &Scenario) -> Vec<(u64, Source)> {
 /// The places of a run at which a decision can be.
 #[derive(Debug)]
 pub(crate) struct Ground<'a> {
-    pub(crate) scenario: &'a Scenario,
-    pub(crate) marks: &'a [Mark],
-    pub(crate) log: &'a AccessLog,
-    pub(crate) sources: &'a [(u64, Source)],
-    pub(crate) strategy: Strategy,
-    pub(crate) tried: &'a Tried,
+    scenario: &'a Scenario,
+    marks: &'a [Mark],
+    log: &'a AccessLog,
+    sources: &'a [(u64, Source)],
+    strategy: Strategy,
+    tried: &'a Tried,
+    /// By source: sums of the weights of all marks, before and behind each.
+    sums: RefCell<BTreeMap<usize, Vec<u64>>>,
 }
 
-impl Ground<'_> {
+impl<'a> Ground<'a> {
+    pub(crate) fn new(
+        scenario: &'a Scenario,
+        (marks, log): (&'a [Mark], &'a AccessLog),
+        sources: &'a [(u64, Source)],
+        (strategy, tried): (Strategy, &'a Tried),
+    ) -> Self {
+        Self {
+            scenario,
+            marks,
+            log,
+            sources,
+            strategy,
+            tried,
+            sums: RefCell::default(),
+        }
+    }
+
     /// A spot at or behind the mark with number `from`.
     pub(crate) fn spot(&self, dice: &mut Dice, from: usize) -> Option<Spot> {
         let weights = self.sources.iter().map(|(weight, _)| *weight);
-        let source = self.sources.get(dice.weighted(weights)?)?.1;
+        let chosen = dice.weighted(weights)?;
+        let source = self.sources.get(chosen)?.1;
         // Now and then anywhere at all.
         if from == 0 && dice.percent(8) {
             return self.anywhere(dice, source);
         }
-        let marks = self.marks.get(from..)?;
-        let fits = |mark: &Mark| match source {
-            Source::Preempt(to) => to != mark.cpu,
-            Source::External => self.probed(mark),
-            _ => true,
-        };
-        let weight = |mark: &Mark, behind: bool| -> u64 {
-            if !fits(mark) {
-                return 0;
-            }
-            let base = if mark.write { 4 } else { 1 };
-            match self.strategy {
-                Strategy::Pct => 1,
-                Strategy::Random => base,
-                Strategy::Coverage => {
-                    let place = self.place(source, mark, behind);
-                    let times = self.tried.get(&place).copied().unwrap_or(0);
-                    1 + base * 256 / (1 + u64::from(times))
-                }
-            }
-        };
-        let weights = marks
-            .iter()
-            .flat_map(|mark| [weight(mark, false), weight(mark, true)]);
-        let chosen = dice.weighted(weights)?;
-        let (order, behind) = (from + chosen / 2, chosen % 2 == 1);
-        let mark = &self.marks[order];
+        let mut all = self.sums.borrow_mut();
+        let sums = all.entry(chosen).or_insert_with(|| self.sums_of(source));
+        let chosen = dice.of_sums(sums, 2 * from)?;
+        let (order, behind) = (chosen / 2, chosen % 2 == 1);
+        let mark = self.marks.get(order)?;
         Some(Spot {
             source,
             cpu: mark.cpu,
@@ -153,6 +152,37 @@ impl Ground<'_> {
             place: Some(self.place(source, mark, behind)),
             order,
         })
+    }
+
+    fn sums_of(&self, source: Source) -> Vec<u64> {
+        let both = self.marks.iter().flat_map(|mark| {
+            let fits = match source {
+                Source::Preempt(to) => to != mark.cpu,
+                Source::External => self.probed(mark),
+                _ => true,
+            };
+            [false, true].map(|behind| {
+                if fits {
+                    self.weight(source, mark, behind)
+                } else {
+                    0
+                }
+            })
+        });
+        sums(both)
+    }
+
+    fn weight(&self, source: Source, mark: &Mark, behind: bool) -> u64 {
+        let base = if mark.write { 4 } else { 1 };
+        match self.strategy {
+            Strategy::Pct => 1,
+            Strategy::Random => base,
+            Strategy::Coverage => {
+                let place = self.place(source, mark, behind);
+                let times = self.tried.get(&place).copied().unwrap_or(0);
+                1 + base * 256 / (1 + u64::from(times))
+            }
+        }
     }
 
     fn place(&self, source: Source, mark: &Mark, behind: bool) -> Place {

@@ -41,20 +41,29 @@ impl Dice {
     }
 
     /// A position, each as likely as its weight says; `None` if all are 0.
-    pub(crate) fn weighted(&mut self, weights: impl Iterator<Item = u64> + Clone) -> Option<usize> {
-        let all: u64 = weights.clone().sum();
+    pub(crate) fn weighted(&mut self, weights: impl Iterator<Item = u64>) -> Option<usize> {
+        self.of_sums(&sums(weights), 0)
+    }
+
+    /// The same with the sums of the weights, from position `from` on.
+    pub(crate) fn of_sums(&mut self, sums: &[u64], from: usize) -> Option<usize> {
+        let before = from.checked_sub(1).map_or(0, |at| sums[at]);
+        let all = sums.last()? - before;
         if all == 0 {
             return None;
         }
-        let mut left = self.below(usize::try_from(all).unwrap_or(usize::MAX)) as u64;
-        for (at, weight) in weights.enumerate() {
-            if left < weight {
-                return Some(at);
-            }
-            left -= weight;
-        }
-        None
+        let drawn = before + self.below(usize::try_from(all).unwrap_or(usize::MAX)) as u64;
+        Some(sums.partition_point(|&sum| sum <= drawn))
     }
+}
+
+/// The sums of weights, each up to and with its own.
+pub(crate) fn sums(weights: impl Iterator<Item = u64>) -> Vec<u64> {
+    let add = |sum: &mut u64, weight: u64| {
+        *sum += weight;
+        Some(*sum)
+    };
+    weights.scan(0, add).collect()
 }
 
 #[cfg(test)]
@@ -74,5 +83,7 @@ mod tests {
         assert_eq!(dice.weighted([0, 0].into_iter()), None);
         assert_eq!(dice.weighted([0, 3, 0].into_iter()), Some(1));
         assert_eq!(dice.pick::<u8>(&[]), None);
+        assert_eq!(dice.of_sums(&[5, 5, 6], 1), Some(2));
+        assert_eq!(dice.of_sums(&[5, 5], 1), None);
     }
 }
