@@ -436,10 +436,15 @@ fn shard(text: &str) -> Result<Shard, String> {
 fn duration(text: &str) -> Result<Duration, String> {
     let words = || "a time is a number with `s`, `m` or `h` behind it, as 10m".to_owned();
     let units = [("s", 1), ("m", 60), ("h", 3600)];
-    let unit = units.iter().find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
+    let unit = units
+        .iter()
+        .find_map(|(unit, seconds)| Some((text.strip_suffix(unit)?, seconds)));
     let (number, seconds) = unit.ok_or_else(words)?;
     let number: u64 = number.parse().map_err(|_| words())?;
-    let all = number.checked_mul(*seconds).filter(|n| *n > 0).ok_or_else(words)?;
+    let all = number
+        .checked_mul(*seconds)
+        .filter(|n| *n > 0)
+        .ok_or_else(words)?;
     Ok(Duration::from_secs(all))
 }
 
@@ -449,7 +454,12 @@ pub(crate) struct MergeArgs {
     #[arg(required = true, value_name = "DIR")]
     pub(crate) folders: Vec<PathBuf>,
     /// The folder of the result.
-    #[arg(short, long, value_name = "DIR", default_value = "target/pmusim/merged")]
+    #[arg(
+        short,
+        long,
+        value_name = "DIR",
+        default_value = "target/pmusim/merged"
+    )]
     pub(crate) output: PathBuf,
 }
 

@@ -115,7 +115,12 @@ impl Folder {
         let report: FuzzReport =
             serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
         // Names are taken as parts of this folder.
-        for name in report.findings.iter().flat_map(|f| [&f.scenario, &f.trace]).flatten() {
+        for name in report
+            .findings
+            .iter()
+            .flat_map(|f| [&f.scenario, &f.trace])
+            .flatten()
+        {
             let inside = name.strip_prefix("findings/").is_some_and(|rest| {
                 !rest.is_empty() && !rest.contains(['/', '\\']) && rest != ".."
             });
@@ -165,7 +170,10 @@ impl Folder {
             _ => json_name(&here),
         };
         for finding in &mut shown.findings {
-            for name in [&mut finding.scenario, &mut finding.trace].into_iter().flatten() {
+            for name in [&mut finding.scenario, &mut finding.trace]
+                .into_iter()
+                .flatten()
+            {
                 *name = format!("{here}/{name}");
             }
         }

@@ -107,7 +107,9 @@ fn findings(
         let small = match small {
             Ok(small) => small,
             Err(error) => {
-                context.note(&format!("warning: {signature} is shown as it was found: {error}"));
+                context.note(&format!(
+                    "warning: {signature} is shown as it was found: {error}"
+                ));
                 campaign
                     .as_found(found, &name(i))
                     .map_err(|error| Failure::input(error.to_string()))?
@@ -169,7 +171,11 @@ fn report(args: &FuzzArgs, campaign: &Campaign<'_>) -> FuzzReport {
 
 fn finding(signature: &Signature, found: &FuzzFound, small: Option<&Small>) -> FuzzFinding {
     let known = small.and_then(|small| small.known.clone());
-    let unexplained = if known.is_some() { 0 } else { found.unexplained };
+    let unexplained = if known.is_some() {
+        0
+    } else {
+        found.unexplained
+    };
     let places = match small {
         Some(small) if !small.trace.decisions.is_empty() => {
             let place = |d: &trace::Decision| {
@@ -213,9 +219,8 @@ pub(crate) fn merge(context: &Context, args: &crate::args::MergeArgs) -> Result<
             None => joined = Some(report),
             Some(all) => {
                 let features = explore::join_features(&all.features, &report.features);
-                all.join(report).map_err(|error| {
-                    Failure::input(format!("{}: {error}", folder.display()))
-                })?;
+                all.join(report)
+                    .map_err(|error| Failure::input(format!("{}: {error}", folder.display())))?;
                 let unreadable = || {
                     let file = folder.join(Folder::REPORT);
                     Failure::input(format!("{}: `features` is no map", file.display()))
@@ -232,7 +237,8 @@ pub(crate) fn merge(context: &Context, args: &crate::args::MergeArgs) -> Result<
     let mut kept = Vec::new();
     for finding in joined.news() {
         let from = read.iter().find(|(_, report)| {
-            let same = |f: &FuzzFinding| f.cause == finding.cause && f.execution == finding.execution;
+            let same =
+                |f: &FuzzFinding| f.cause == finding.cause && f.execution == finding.execution;
             report.findings.iter().any(same)
         });
         if let Some((folder, _)) = from {

@@ -15,10 +15,7 @@ use crate::sweep::Source;
 ///
 /// # Errors
 /// A point names no boundary, with the position of its injection.
-pub fn injections(
-    rig: &mut Rig,
-    scenario: &Scenario,
-) -> Result<Vec<Entry>, (usize, ResolveError)> {
+pub fn injections(rig: &mut Rig, scenario: &Scenario) -> Result<Vec<Entry>, (usize, ResolveError)> {
     let mut decisions: Vec<Entry> = Vec::new();
     for (i, fixed) in scenario.inject.iter().enumerate() {
         decisions.push(injection(rig, scenario, &decisions, fixed).map_err(|error| (i, error))?);

@@ -192,12 +192,7 @@ pub(crate) fn verdict(cause: &Cause) -> Verdict {
 
 /// The nearest access to a named object as a semantic point: the one right before the boundary, if
 /// the boundary follows it at once, otherwise the first one from the boundary on.
-fn semantic_point(
-    baseline: &Run,
-    scenario: &Scenario,
-    cpu: usize,
-    at: Ordinal,
-) -> Option<String> {
+fn semantic_point(baseline: &Run, scenario: &Scenario, cpu: usize, at: Ordinal) -> Option<String> {
     let log = baseline.log.cpu(cpu);
     let step = log
         .kernel

@@ -33,7 +33,11 @@ fn a_program_after_others_runs_as_on_a_new_machine() {
             assert_eq!(again.violations, new.violations, "{}", shipped.name);
         }
         let machine = rig.reset();
-        machine.run(&mut Schedule::empty(), &mut (), Until::End { limit: 100_000_000 });
+        machine.run(
+            &mut Schedule::empty(),
+            &mut (),
+            Until::End { limit: 100_000_000 },
+        );
         assert_eq!(machine.digest(), new.digest, "{}", shipped.name);
     }
     assert!(reused > 10, "{reused}");

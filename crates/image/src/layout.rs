@@ -71,7 +71,9 @@ impl StructLayout {
             by_name,
             by_byte: Vec::new(),
         };
-        this.by_byte = (0..size.min(TABLE_MAX)).map(|b| this.innermost(b)).collect();
+        this.by_byte = (0..size.min(TABLE_MAX))
+            .map(|b| this.innermost(b))
+            .collect();
         this
     }
 
@@ -84,7 +86,9 @@ impl StructLayout {
     /// The innermost field that covers the byte at `offset`; none in padding.
     #[must_use]
     pub fn field_at(&self, offset: u64) -> Option<&Field> {
-        let tabled = usize::try_from(offset).ok().and_then(|b| self.by_byte.get(b));
+        let tabled = usize::try_from(offset)
+            .ok()
+            .and_then(|b| self.by_byte.get(b));
         let at = tabled.copied().unwrap_or_else(|| self.innermost(offset));
         at.map(|at| &self.fields[at])
     }
@@ -130,7 +134,10 @@ impl Layouts {
         out.dedup();
         let mut by_tail: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (at, layout) in out.iter().enumerate() {
-            by_tail.entry(tail(&layout.path).to_owned()).or_default().push(at);
+            by_tail
+                .entry(tail(&layout.path).to_owned())
+                .or_default()
+                .push(at);
         }
         Self { list: out, by_tail }
     }

@@ -163,7 +163,8 @@ impl FuzzReport {
             *self.outcomes.entry(outcome).or_default() += n;
         }
         self.interrupted |= other.interrupted;
-        self.warnings.retain(|warning| other.warnings.contains(warning));
+        self.warnings
+            .retain(|warning| other.warnings.contains(warning));
         for theirs in other.findings {
             let same = |own: &&mut FuzzFinding| own.cause == theirs.cause;
             match self.findings.iter_mut().find(same) {
@@ -228,7 +229,11 @@ impl FuzzReport {
             writeln!(out, "\n{}", paint(HEAD, "known"))?;
         }
         for (reason, (causes, runs)) in known {
-            writeln!(out, "{causes:>5} causes, {runs} runs  {}", paint(DIM, reason))?;
+            writeln!(
+                out,
+                "{causes:>5} causes, {runs} runs  {}",
+                paint(DIM, reason)
+            )?;
         }
         writeln!(out)?;
         for warning in &self.warnings {

@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 
 use check::cause::row_on_stack;
 use check::{Armed, Oracle, Violation};
-use machine::{
-    Decision, End, Entry, Machine, Objects, Ordinal, Outcome, Schedule, SetupError, Until,
-};
+use machine::{Decision, End, Entry, Machine, Outcome, Schedule, SetupError, Until};
 use scenario::{CausePattern, Known, Scenario, Scheduler};
 use trace::Verdict;
 
@@ -271,7 +269,10 @@ impl Case<'_> {
             machine.restore(&here);
             if let Some(entry) = decision {
                 let scout = Scout::default();
-                let mut seen = (oracles.clone(), ((Outcomes::default(), Touched::default()), scout));
+                let mut seen = (
+                    oracles.clone(),
+                    ((Outcomes::default(), Touched::default()), scout),
+                );
                 let mut with = schedule.with(entry);
                 let limit = PATIENCE;
                 let end = machine.run(&mut with, &mut seen, Until::End { limit });
@@ -283,7 +284,9 @@ impl Case<'_> {
                 machine.run(&mut before, &mut (), Until::Boundary(spot.cpu, spot.at));
                 let rip = machine.cores()[spot.cpu].cpu.rip;
                 let row = row_on_stack(&machine.view(spot.cpu), rip);
-                self.shown.cover.interrupted(u64::from(kind(spot.source)), rip);
+                self.shown
+                    .cover
+                    .interrupted(u64::from(kind(spot.source)), rip);
                 self.shown.cover.join(&scout.cover);
                 let with = With {
                     violations: oracles_then.violations(),
@@ -331,7 +334,9 @@ impl Case<'_> {
             };
             decisions.push(entry);
             let (run, scout) = whole(self.rig, Schedule::new(decisions.clone()));
-            self.shown.cover.interrupted(u64::from(kind(spot.source)), rip);
+            self.shown
+                .cover
+                .interrupted(u64::from(kind(spot.source)), rip);
             self.shown.cover.join(&scout.cover);
             let with = With {
                 violations: &run.violations,
@@ -397,7 +402,7 @@ impl Case<'_> {
                 .iter()
                 .find(|v| v.oracle == cause.oracle && *v.event == *cause.event);
             for (i, pattern) in self.rules.wanted.iter().enumerate() {
-                if wants(pattern, cause, base, at) {
+                if expects(pattern, cause, base, at) {
                     self.shown.met.push((i, self.run));
                 }
             }
@@ -433,28 +438,6 @@ fn spoilt(baseline: &[Violation], violation: &Violation) -> bool {
     baseline
         .iter()
         .any(|v| v.event == violation.event && same_rule(v.oracle))
-}
-
-/// A wanted cause names no events: it is one window for each event, as known findings are.
-fn wants(
-    pattern: &CausePattern,
-    cause: &check::cause::Cause,
-    base: Base<'_>,
-    at: (usize, Ordinal),
-) -> bool {
-    let of = |object: &str| {
-        let mut pattern = pattern.clone();
-        if let Some(window) = &mut pattern.window {
-            window.from.object = Some(object.to_owned());
-            window.to.object = Some(object.to_owned());
-        }
-        expects(&pattern, cause, base, at)
-    };
-    pattern.oracle.name() == cause.oracle.name() && names(base.objects).any(|name| of(&name))
-}
-
-fn names(objects: &Objects) -> impl Iterator<Item = String> {
-    objects.iter().map(|(_, object)| object.name.to_string())
 }
 
 /// The decision at a spot, if it would do something. The machine stands at the spot or, for a late
@@ -496,4 +479,3 @@ fn decision(machine: &mut Machine, schedule: &Schedule, spot: &Spot) -> Option<E
     };
     Some((cpu, at, made))
 }
-

@@ -93,7 +93,11 @@ pub(crate) fn sources(scenario: &Scenario) -> Vec<(u64, Source)> {
     });
     all.extend(probed.map(|event| (6, NmiSource::External(event))));
     let cpus = scenario.programs.len() as u32;
-    all.extend((0..cpus).filter(|_| cpus > 1).map(|cpu| (6, NmiSource::Preempt(cpu))));
+    all.extend(
+        (0..cpus)
+            .filter(|_| cpus > 1)
+            .map(|cpu| (6, NmiSource::Preempt(cpu))),
+    );
     all.push((1, NmiSource::Tick));
     all.iter()
         .filter_map(|(weight, from)| Some((*weight, source(scenario, from)?)))

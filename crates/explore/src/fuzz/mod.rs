@@ -350,12 +350,7 @@ impl<'a> Campaign<'a> {
             scenario.title = title(*seed, number);
             return scenario;
         }
-        generate(
-            dice,
-            &title(*seed, number),
-            &machine.name,
-            self.terms.cpus,
-        )
+        generate(dice, &title(*seed, number), &machine.name, self.terms.cpus)
     }
 
     fn prepare(&self, scenario: &Scenario) -> Result<Prepared, PrepareError> {
@@ -383,7 +378,11 @@ impl<'a> Campaign<'a> {
         self.totals.armed.add(&shown.armed);
         for (outcome, n) in &shown.outcomes {
             let outcome: Outcome = *outcome;
-            *self.totals.outcomes.entry(outcome_name(outcome)).or_default() += n;
+            *self
+                .totals
+                .outcomes
+                .entry(outcome_name(outcome))
+                .or_default() += n;
         }
         for place in shown.tried {
             *self.tried.entry(place).or_default() += 1;

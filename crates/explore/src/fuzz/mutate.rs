@@ -147,7 +147,9 @@ fn regroup(dice: &mut Dice, scenario: &mut Scenario) {
         return;
     }
     let at = dice.below(scenario.events.len());
-    let leader = scenario.events[dice.below(scenario.events.len())].id.clone();
+    let leader = scenario.events[dice.below(scenario.events.len())]
+        .id
+        .clone();
     let event = &mut scenario.events[at];
     event.group = match event.group {
         None if leader != event.id => Some(leader),
@@ -160,9 +162,10 @@ fn cut(dice: &mut Dice, scenario: &mut Scenario) {
     if let Some((cpu, at)) = place(dice, scenario)
         && at > 3
     {
-        let steps = scenario.programs[cpu].steps.len();
-        for last in (at..steps).rev() {
-            drop_step(scenario, cpu, last);
+        while let steps = scenario.programs[cpu].steps.len()
+            && steps > at
+        {
+            drop_step(scenario, cpu, steps - 1);
         }
     }
 }

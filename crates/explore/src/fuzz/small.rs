@@ -127,11 +127,7 @@ impl Campaign<'_> {
 
     /// Why the finding of a shrunk scenario is no news: what is left of it lies in the window or at
     /// the place of a known one.
-    fn explained(
-        &self,
-        found: &Found,
-        scenario: &Scenario,
-    ) -> Result<Option<String>, ShrinkError> {
+    fn explained(&self, found: &Found, scenario: &Scenario) -> Result<Option<String>, ShrinkError> {
         let wanted = Signature::of(&found.verdict, scenario);
         let (known, scheduler) = (self.terms.known, self.terms.scheduler);
         let mut rig = Rig::new(&self.prepare(scenario)?.setup)?;
@@ -172,7 +168,11 @@ fn parse(name: &str, text: &str) -> Result<Scenario, ShrinkError> {
 }
 
 fn ids(scenario: &Scenario) -> Vec<String> {
-    scenario.events.iter().map(|event| event.id.clone()).collect()
+    scenario
+        .events
+        .iter()
+        .map(|event| event.id.clone())
+        .collect()
 }
 
 /// The kind of source that makes a decision.
