@@ -63,12 +63,13 @@ impl Oracles {
         }
     }
 
-    /// For this scheduler, on a machine with so many general-purpose counters on each CPU. Without
-    /// it the oracles `sharing` and `schedule` know no rule.
+    /// For this scheduler, on a machine with so many general-purpose counters of so many bits on each
+    /// CPU. Without it the oracles `sharing` and `schedule` know no rule.
     #[must_use]
-    pub fn under(mut self, rows: &Rows, counters: usize) -> Self {
+    pub fn under(mut self, rows: &Rows, counters: usize, width: u8) -> Self {
         self.sharing = Sharing::under(rows);
         self.scheduling = Scheduling::with_counters(counters);
+        self.claims = Claims::of_counters(width);
         self
     }
 
