@@ -200,7 +200,7 @@ impl Observer for Oracles {
         }
         self.claims.access(view, access);
         self.shadow.access(view, access);
-        self.user_pages.access(view, access);
+        self.user_pages.access(view, access, &self.shadow);
         let (shadow, times) = (&mut self.shadow, &mut self.times);
         let exchanged = self.exchange.access(view, access, shadow, times);
         self.violations.extend(exchanged);
