@@ -176,6 +176,7 @@ impl Observer for Oracles {
         self.ownership.return_to_user(view, &mut self.violations);
         self.sharing.return_to_user(view, &mut self.violations);
         let (shadow, found) = (&self.shadow, &mut self.violations);
+        self.times.judge_shown(view, &self.user_pages, found);
         self.times.return_to_user(view, shadow, found);
         self.scheduling.return_to_user(view, shadow, found);
     }
@@ -187,6 +188,8 @@ impl Observer for Oracles {
 
     fn nmi_exit(&mut self, view: &View<'_>, frame: NmiFrame) {
         self.claims.nmi_exit(view);
+        let found = &mut self.violations;
+        self.times.judge_shown(view, &self.user_pages, found);
         self.violations.extend(progress::judge(view, frame));
     }
 
