@@ -12,9 +12,6 @@ use std::collections::BTreeMap;
 use abi::layout::CPUS_MAX;
 use machine::{AccessKind, ObjectAccess, ObjectId, View};
 
-/// Counter width that `x86_perf_event_update` folds by (cntval_bits).
-const COUNTER_BITS: u32 = 48;
-
 /// A difference that was claimed.
 #[derive(Debug, Clone, Copy)]
 struct Claim {
@@ -35,9 +32,20 @@ struct Frame {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Claims {
     cpus: [[Frame; 2]; CPUS_MAX],
+    /// Bits that `x86_perf_event_update` does not fold by: 64 less the counter's width
+    /// (`cntval_bits`).
+    shift: u32,
 }
 
 impl Claims {
+    /// For counters of so many bits.
+    pub(crate) fn of_counters(width: u8) -> Self {
+        Self {
+            shift: 64 - u32::from(width).min(64),
+            ..Self::default()
+        }
+    }
+
     pub(crate) fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
         let frame = &mut self.cpus[view.cpu][usize::from(view.core.nmi.is_some())];
         let place = (access.rip, access.offset);
@@ -62,8 +70,7 @@ impl Claims {
         let rip = access.rip;
         match field {
             "hw.prev_count" => {
-                let shift = 64 - COUNTER_BITS;
-                let delta = (delta << shift) >> shift;
+                let delta = (delta << self.shift) >> self.shift;
                 frame.prev.insert(access.object, Claim { delta, rip });
             }
             "dup_count" => {

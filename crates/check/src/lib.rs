@@ -22,6 +22,7 @@ mod progress;
 mod schedule;
 pub mod shadow;
 mod sharing;
+mod shown;
 mod sight;
 pub mod state;
 mod table;

@@ -63,12 +63,13 @@ impl Oracles {
         }
     }
 
-    /// For this scheduler, on a machine with so many general-purpose counters on each CPU. Without
-    /// it the oracles `sharing` and `schedule` know no rule.
+    /// For this scheduler, on a machine with so many general-purpose counters of so many bits on each
+    /// CPU. Without it the oracles `sharing` and `schedule` know no rule.
     #[must_use]
-    pub fn under(mut self, rows: &Rows, counters: usize) -> Self {
+    pub fn under(mut self, rows: &Rows, counters: usize, width: u8) -> Self {
         self.sharing = Sharing::under(rows);
         self.scheduling = Scheduling::with_counters(counters);
+        self.claims = Claims::of_counters(width);
         self
     }
 
@@ -175,6 +176,7 @@ impl Observer for Oracles {
         self.ownership.return_to_user(view, &mut self.violations);
         self.sharing.return_to_user(view, &mut self.violations);
         let (shadow, found) = (&self.shadow, &mut self.violations);
+        self.times.judge_shown(view, &self.user_pages, found);
         self.times.return_to_user(view, shadow, found);
         self.scheduling.return_to_user(view, shadow, found);
     }
@@ -186,6 +188,8 @@ impl Observer for Oracles {
 
     fn nmi_exit(&mut self, view: &View<'_>, frame: NmiFrame) {
         self.claims.nmi_exit(view);
+        let found = &mut self.violations;
+        self.times.judge_shown(view, &self.user_pages, found);
         self.violations.extend(progress::judge(view, frame));
     }
 
@@ -199,7 +203,7 @@ impl Observer for Oracles {
         }
         self.claims.access(view, access);
         self.shadow.access(view, access);
-        self.user_pages.access(view, access);
+        self.user_pages.access(view, access, &self.shadow);
         let (shadow, times) = (&mut self.shadow, &mut self.times);
         let exchanged = self.exchange.access(view, access, shadow, times);
         self.violations.extend(exchanged);

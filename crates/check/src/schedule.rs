@@ -48,6 +48,13 @@ impl Scheduling {
         if !quiet(view) {
             return;
         }
+        // Who has lost its leader may have waited for it until now: it was not meant to count alone.
+        for id in shadow.ids().filter(|&id| !view.objects.get(id).dead) {
+            let leader = view.field(id, "group_leader").unwrap_or(0);
+            if self.leaders.insert(id, leader).is_some_and(|l| l != leader) {
+                self.excused.insert(id);
+            }
+        }
         let meant: Vec<ObjectId> = shadow
             .ids()
             .filter(|&id| !view.objects.get(id).dead && shadow.meant(id) && shadow.here(view, id))
@@ -55,11 +62,9 @@ impl Scheduling {
         let fits = self.fits(view, &meant);
         for &id in &meant {
             let state = view.field(id, "state").map_or(0, |state| state as i32);
-            let leader = view.field(id, "group_leader").unwrap_or(0);
-            let closed = self.leaders.insert(id, leader).is_some_and(|l| l != leader);
             if scheduled(view, id) {
                 self.excused.remove(&id);
-            } else if !fits || closed || turned_off(view, id, state) {
+            } else if !fits || turned_off(view, id, state) {
                 self.excused.insert(id);
             } else if !self.excused.contains(&id) && self.reported.insert(id) {
                 let name = State::from_number(state).map_or("unknown", State::name);

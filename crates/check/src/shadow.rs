@@ -6,11 +6,17 @@
 //! looks at a counter or a select register.
 //!
 //! User-only events: who counts is judged when the CPU returns to CPL 3; the ideal is exact.
+//! An injector counts what decisions deliver, anywhere: as for the next kind, what a reader emits may
+//! have been read from the counter a while ago.
 //! Events with kernel occurrences: who counts is judged at each WRMSR that sets GLOBAL_CTRL, and the
 //! ideal stands still while it is clear. What a reader emits was read from the counter earlier: it
 //! is judged against the interval from the ideal at the event's last sync to the ideal now. A flip
 //! to another master widens the interval for good by what passed between the sharer's last sync
-//! and the end of the call.
+//! and the end of the call. A reset forgets what was folded before its store, and what retires
+//! between that fold and the store is left in the counter: such an event starts again at the fold.
+//!
+//! A sampling event that an overflow has stopped (throttled, or at its limit) keeps its counter and
+//! stays ACTIVE, and does not count: only the driver's state tells.
 //!
 //! With several CPUs a count moves on one while another one asks: what a call returns must have
 //! been true at some moment between its entry and the emission.
@@ -25,6 +31,7 @@ use abi::syscall;
 use abi::totals::{HwEvent, Ring};
 use machine::{AccessKind, Decision, ObjectAccess, ObjectId, Outcome, View};
 
+use crate::cause::row_of;
 use crate::family::Families;
 
 /// What an event of a scenario counts.
@@ -75,11 +82,16 @@ struct Ideal {
     count: u64,
     /// It has been counting on this CPU since this total; `None` when it is not.
     since: Option<(usize, u64)>,
-    /// No kernel occurrence is part of the event.
+    /// It stands still while the kernel runs: no kernel occurrence is part of the event, and no
+    /// decision delivers any.
     exact: bool,
     /// Ideal at the last sync with the counter, by flow of control. What interrupted code has loaded
     /// before an NMI is older than the NMI's sync.
     synced: [u64; 2],
+    /// Ideal when the last sync was over: the counter was read between the two.
+    folded: u64,
+    /// The reset that is under way has stored its zero: what might be read before.
+    zeroed: Option<[u64; 2]>,
     /// Occurrences that a flip, or a reset by another CPU, may have lost.
     slack: u64,
     /// Ideal at the last sync before a flip that is under way, and the CPU that flips.
@@ -100,8 +112,8 @@ pub struct Allowed {
     pub least: u64,
     /// The ideal now.
     pub most: u64,
-    /// A reset is under way: the ideal on its other side.
-    pub other: Option<u64>,
+    /// A reset is under way: the least and the most on its other side.
+    pub other: Option<[u64; 2]>,
 }
 
 impl Allowed {
@@ -115,7 +127,8 @@ impl Allowed {
     #[must_use]
     pub fn contains(&self, value: u64, lag: u64) -> bool {
         let shown = value.wrapping_add(lag);
-        (self.least..=self.most).contains(&shown) || self.other == Some(value)
+        let other = |[least, most]: [u64; 2]| (least..=most).contains(&value);
+        (self.least..=self.most).contains(&shown) || self.other.is_some_and(other)
     }
 }
 
@@ -182,7 +195,7 @@ impl Shadow {
         if !matches!(reader, Reader::ReadLocal | Reader::Pause) {
             let [least, most] = self.events.get(&object)?.exited;
             sum.add(least, most);
-            sum.other = sum.other.map(|other| other + most);
+            sum.other = sum.other.map(|[low, high]| [low + least, high + most]);
         }
         let families = &self.cpus[view.cpu].families;
         if matches!(reader, Reader::Read | Reader::ReadGroup)
@@ -255,7 +268,9 @@ impl Shadow {
         let resetting = self.cpus.iter().any(|cpu| {
             cpu.call
                 .and_then(|call| call.reset_target(view))
-                .is_some_and(|(target, arg)| self.addressed(target, arg).contains(&object))
+                .is_some_and(|(target, request, arg)| {
+                    self.meant_by(target, request, arg).contains(&object)
+                })
         });
         let most = ideal.now(view);
         let synced = if ideal.exact {
@@ -277,7 +292,7 @@ impl Shadow {
         Some(Allowed {
             least: least.saturating_sub(ideal.slack),
             most,
-            other: resetting.then_some(0),
+            other: resetting.then_some(ideal.zeroed.unwrap_or_default()),
         })
     }
 
@@ -321,8 +336,14 @@ impl Shadow {
                 enabled,
                 count: 0,
                 since: None,
-                exact: !(spec.kernel && matches!(spec.counted, Counted::Retired(_))),
+                exact: match spec.counted {
+                    Counted::Retired(_) => !spec.kernel,
+                    Counted::Injected(_) => false,
+                    Counted::Clock => true,
+                },
                 synced: [0; 2],
+                folded: 0,
+                zeroed: None,
                 slack: 0,
                 flipping: None,
                 spec: Arc::clone(spec),
@@ -337,20 +358,29 @@ impl Shadow {
             args: [regs[RDI], regs[RSI], regs[RDX]],
         });
         self.leave_user(view);
+        // Nobody has loaded anything yet: what NMIs have folded so far, every reader sees.
+        for ideal in self.events.values_mut() {
+            ideal.synced[0] = ideal.synced[0].max(ideal.synced[1]);
+        }
     }
 
-    /// An event was freed: a child that exits leaves its count to its parent.
+    /// An event was freed: a child that exits leaves its count to its parent, and the members of a
+    /// leader that is closed are on their own.
     pub(crate) fn died(&mut self, view: &View<'_>, object: ObjectId) {
-        let Some(own) = self.own(view, object) else {
+        let own = self.own(view, object);
+        let Some(gone) = self.events.remove(&object) else {
             return;
         };
-        let parent = self.events.get(&object).and_then(|ideal| ideal.parent);
-        let Some(parent) = parent else { return };
-        self.events.remove(&object);
+        for ideal in self.events.values_mut() {
+            ideal.leader.take_if(|leader| *leader == object);
+        }
         let exits = self.cpus[view.cpu]
             .call
             .is_some_and(|call| call.number == syscall::EXIT_TASK);
-        if exits && let Some(parent) = self.events.get_mut(&parent) {
+        if let Some(own) = own
+            && exits
+            && let Some(parent) = gone.parent.and_then(|parent| self.events.get_mut(&parent))
+        {
             parent.exited[0] += own.least;
             parent.exited[1] += own.most;
         }
@@ -428,8 +458,8 @@ impl Shadow {
         let flow = usize::from(view.core.nmi.is_some());
         match (view.objects.field_name(access.offset), access.kind) {
             ("hw.prev_count", AccessKind::Read) => {
-                let ideals = self.events.iter().map(|(&id, i)| (id, i.now(view)));
-                let ideals = ideals.collect();
+                let moving = self.events.iter().filter(|(_, ideal)| !ideal.exact);
+                let ideals = moving.map(|(&id, i)| (id, i.now(view))).collect();
                 let looks = &mut self.cpus[view.cpu].looks[flow];
                 looks.before = std::mem::replace(&mut looks.ideals, ideals);
                 looks.last = Some((access.object, access.rip));
@@ -440,6 +470,13 @@ impl Shadow {
                 if looks.last.take() == Some((access.object, access.rip)) {
                     let at_load = std::mem::take(&mut looks.before);
                     self.synced(view, access.object, flow, &at_load);
+                }
+            }
+            ("count" | "master_count", AccessKind::Write) if is_zeroing(view, access) => {
+                if let Some(ideal) = self.events.get_mut(&access.object)
+                    && !ideal.exact
+                {
+                    ideal.zero(view);
                 }
             }
             ("dup_master", AccessKind::Write) if access.old != access.new => {
@@ -470,6 +507,7 @@ impl Shadow {
                 && let Some(&at) = ideals.get(&id)
             {
                 ideal.synced[flow] = at;
+                ideal.folded = ideal.now(view);
             }
         }
     }
@@ -492,7 +530,7 @@ impl Shadow {
             let of_task = families.counts(view.cpu, ideal.parent.unwrap_or(id));
             let meant = in_call || (ideal.enabled && leader_enabled && of_task && !ideal.gone);
             let injected = matches!(ideal.spec.counted, Counted::Injected(_));
-            let counts = !injected && meant && scheduled(view, id);
+            let counts = !injected && meant && scheduled(view, id) && !stopped(view, id);
             ideal.since = counts.then(|| (view.cpu, ideal.total(view, view.cpu)));
         }
     }
@@ -537,11 +575,7 @@ impl Shadow {
         };
         match call.number {
             syscall::IOCTL => {
-                let group = match call.args[1] {
-                    syscall::IOC_ENABLE | syscall::IOC_DISABLE | syscall::IOC_RESET => call.args[2],
-                    _ => 0,
-                };
-                let members = self.addressed(target, group);
+                let members = self.meant_by(target, call.args[1], call.args[2]);
                 for id in members {
                     let entry = self.cpus[view.cpu].entry.get(&id).copied();
                     let Some(ideal) = self.events.get_mut(&id) else {
@@ -573,7 +607,19 @@ impl Shadow {
         }
     }
 
-    /// The events that an ioctl on `target` with this argument is about.
+    /// The events that an ioctl on `target` is about: with all children, but for a pause, which leaves
+    /// those alone.
+    fn meant_by(&self, target: ObjectId, request: u64, arg: u64) -> Vec<ObjectId> {
+        match request {
+            syscall::IOC_PAUSE => vec![target],
+            syscall::IOC_ENABLE | syscall::IOC_DISABLE | syscall::IOC_RESET => {
+                self.addressed(target, arg)
+            }
+            _ => self.addressed(target, 0),
+        }
+    }
+
+    /// `target`, with this argument its group, and all children.
     fn addressed(&self, target: ObjectId, arg: u64) -> Vec<ObjectId> {
         let mut list = vec![target];
         if arg & syscall::IOC_FLAG_GROUP != 0 {
@@ -604,19 +650,12 @@ impl Shadow {
 }
 
 impl Call {
-    /// The event that this call resets, and its argument.
-    fn reset_target(self, view: &View<'_>) -> Option<(ObjectId, u64)> {
+    /// The event that this call resets, with request and argument.
+    fn reset_target(self, view: &View<'_>) -> Option<(ObjectId, u64, u64)> {
         let [fd, request, arg] = self.args;
         let resets = self.number == syscall::IOCTL && resets(request, arg);
         let target = resets.then(|| view.objects.by_fd(fd))??;
-        Some((
-            target,
-            if request == syscall::IOC_RESET {
-                arg
-            } else {
-                0
-            },
-        ))
+        Some((target, request, arg))
     }
 }
 
@@ -637,6 +676,26 @@ pub(crate) const ACTIVE: i32 = 2;
 pub(crate) fn scheduled(view: &View<'_>, object: ObjectId) -> bool {
     view.field(object, "state") == Some(u64::from(ACTIVE as u32))
         && view.field(object, "oncpu") == Some(view.cpu as u64)
+}
+
+/// Stopped by an overflow: `PERF_HES_STOPPED` of a sampling event.
+fn stopped(view: &View<'_>, object: ObjectId) -> bool {
+    const STOPPED: u64 = 1;
+    view.field(object, "attr.sample_period")
+        .is_some_and(|period| period != 0)
+        && view
+            .field(object, "hw.state")
+            .is_some_and(|state| state & STOPPED != 0)
+}
+
+/// Whether an access is the store by which a reset sets a count to zero (row `reset`, or `pause`).
+pub(crate) fn is_zeroing(view: &View<'_>, access: &ObjectAccess) -> bool {
+    access.kind == AccessKind::Write
+        && matches!(
+            view.objects.field_name(access.offset),
+            "count" | "master_count"
+        )
+        && row_of(view.image, access.rip) == "reset"
 }
 
 impl Ideal {
@@ -670,16 +729,33 @@ impl Ideal {
     fn settle_as(&mut self, view: &View<'_>, count: u64) {
         self.count = count;
         self.synced = [count; 2];
+        self.folded = count;
         self.since = self.since.map(|(cpu, _)| (cpu, self.total(view, cpu)));
     }
 
     /// The count starts again at zero; what runs goes on running. `entry` is the ideal when the call
     /// began: the store to count lies somewhere inside the call, while another CPU may have counted.
     fn rebase(&mut self, view: &View<'_>, entry: Option<u64>) {
+        if self.zeroed.take().is_some() {
+            return;
+        }
         let meanwhile = entry.map_or(0, |entry| self.now(view).saturating_sub(entry));
         self.count = meanwhile;
         self.synced = [0; 2];
         self.since = self.since.map(|(cpu, _)| (cpu, self.total(view, cpu)));
         self.slack = meanwhile;
+    }
+
+    /// The zero of a reset is stored here: what has counted since the last sync is in the counter
+    /// still. When exactly that read it, is known but for the instructions around it.
+    fn zero(&mut self, view: &View<'_>) {
+        let [base, nmi] = self.synced;
+        let synced = base.max(nmi).min(self.now(view));
+        self.zeroed = Some([synced.saturating_sub(self.slack), self.now(view)]);
+        self.count = self.now(view) - synced;
+        self.since = self.since.map(|(cpu, _)| (cpu, self.total(view, cpu)));
+        self.slack = self.folded.saturating_sub(synced);
+        self.synced = [0; 2];
+        self.folded = self.slack;
     }
 }

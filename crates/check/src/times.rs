@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Oracle `times`: the enabled and running times that `read(2)` returns.
+//! Oracle `times`: the enabled and running times that `read(2)` returns, and those that samples and
+//! user pages show.
 //!
 //! Enabled time passes while the event is meant to count and its context is loaded, running time
 //! while it is ACTIVE besides; both by the guest's clock. Who is meant to count is the history of
@@ -24,19 +25,14 @@ use abi::syscall::{
 use machine::{AccessKind, ObjectAccess, ObjectId, View};
 
 use crate::shadow::{ACTIVE, Shadow};
+use crate::shown::{Pair, Shown};
 use crate::state::State;
+use crate::user_page::UserPages;
 use crate::violation::{Moment, Oracle, Violation};
 
 const RAX: usize = 0;
 const RSI: usize = 6;
 const RDI: usize = 7;
-
-/// Both times, in nanoseconds of the guest's clock.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Pair {
-    enabled: u64,
-    running: u64,
-}
 
 /// What is known of one event.
 #[derive(Debug, Clone, Copy, Default)]
@@ -68,6 +64,7 @@ pub(crate) struct Times {
     entry: [Option<u64>; CPUS_MAX],
     reading: [Option<Reading>; CPUS_MAX],
     exiting: [bool; CPUS_MAX],
+    shown: Shown,
 }
 
 impl Times {
@@ -168,9 +165,7 @@ impl Times {
         out: &mut Vec<Violation>,
     ) {
         self.advance(view);
-        // How long whoever is in the kernel has been there: what it switches may be switched already.
-        let begun = self.entry.iter().flatten().min().copied();
-        let stay = begun.map_or(0, |begun| self.now - begun);
+        let stay = self.stay();
         if let Some(reading) = self.reading[view.cpu].take() {
             out.extend(self.judge(view, reading, stay, shadow));
         }
@@ -183,6 +178,57 @@ impl Times {
             (event.enabled, event.running) = (enabled, running);
         }
         self.entry[view.cpu] = None;
+    }
+
+    /// How long whoever is in the kernel has been there: what it switches may be switched already.
+    fn stay(&self) -> u64 {
+        let begun = self.entry.iter().flatten().min().copied();
+        begun.map_or(0, |begun| self.now - begun)
+    }
+
+    /// Judges what new samples and newly written user pages show, where an NMI handler or the kernel
+    /// is left.
+    pub(crate) fn judge_shown(
+        &mut self,
+        view: &View<'_>,
+        pages: &UserPages,
+        out: &mut Vec<Violation>,
+    ) {
+        self.advance(view);
+        let rip = view.core.cpu.rip;
+        for (object, got) in self.shown.samples(view) {
+            // Living children and those that have exited are no part of it.
+            let exited = Pair::default();
+            out.extend(self.compare(view, (object, Reader::Sample), got, exited, rip));
+        }
+        for (object, got) in self.shown.pages(view) {
+            let exited = self.events.get(&object).map(|event| event.exited);
+            let place = pages.writer(object).unwrap_or(rip);
+            let exited = exited.unwrap_or_default();
+            out.extend(self.compare(view, (object, Reader::UserPage), got, exited, place));
+        }
+    }
+
+    /// Compares what an event shows of itself with its ideal and `more`.
+    fn compare(
+        &self,
+        view: &View<'_>,
+        (object, reader): (ObjectId, Reader),
+        got: Pair,
+        more: Pair,
+        place: u64,
+    ) -> Option<Violation> {
+        let event = self.events.get(&object)?;
+        let near = event.slack + self.stay();
+        let right = |got: u64, ideal: u64| got.abs_diff(ideal) <= near;
+        let ideal = Pair {
+            enabled: event.own.enabled + more.enabled,
+            running: event.own.running + more.running,
+        };
+        if right(got.enabled, ideal.enabled) && right(got.running, ideal.running) {
+            return None;
+        }
+        Some(violation(view, (object, reader), ideal, got, near, place))
     }
 
     /// Judges what a `read(2)` has stored, if it did.
@@ -226,22 +272,36 @@ impl Times {
         if right(got.enabled, ideal.enabled) && right(got.running, ideal.running) {
             return None;
         }
-        let words = |pair: Pair| format!("enabled {}, running {}", pair.enabled, pair.running);
-        Some(Violation {
-            oracle: Oracle::Times,
-            event: view.objects.get(object).name.clone(),
-            reader: Some(if format & FORMAT_GROUP == 0 {
-                Reader::Read
-            } else {
-                Reader::ReadGroup
-            }),
-            expected: words(ideal),
-            got: words(got),
-            // By how much depends on what the clock did meanwhile: it is one finding.
-            error: 0,
-            tolerated: (slack + late != 0).then(|| format!("{} ns are allowed for", slack + late)),
-            at: Moment::of(view, view.core.cpu.rip),
-        })
+        let reader = if format & FORMAT_GROUP == 0 {
+            Reader::Read
+        } else {
+            Reader::ReadGroup
+        };
+        let (near, rip) = (slack + late, view.core.cpu.rip);
+        Some(violation(view, (object, reader), ideal, got, near, rip))
+    }
+}
+
+/// Other times than the ideal ones, by more than `near`.
+fn violation(
+    view: &View<'_>,
+    (object, reader): (ObjectId, Reader),
+    ideal: Pair,
+    got: Pair,
+    near: u64,
+    place: u64,
+) -> Violation {
+    let words = |pair: Pair| format!("enabled {}, running {}", pair.enabled, pair.running);
+    Violation {
+        oracle: Oracle::Times,
+        event: view.objects.get(object).name.clone(),
+        reader: Some(reader),
+        expected: words(ideal),
+        got: words(got),
+        // By how much depends on what the clock did meanwhile: it is one finding.
+        error: 0,
+        tolerated: (near != 0).then(|| format!("{near} ns are allowed for")),
+        at: Moment::of(view, place),
     }
 }
 

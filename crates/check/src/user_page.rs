@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use abi::guest_call::Reader;
+use abi::syscall::TYPE_SOFTWARE;
 use machine::{AccessKind, ObjectAccess, ObjectId, View};
 
 use crate::cause::row_of;
-use crate::shadow::{Allowed, Shadow};
+use crate::shadow::{Allowed, Shadow, is_zeroing};
 
 /// Readers and writers of user pages.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +21,8 @@ pub(crate) struct UserPages {
     allowed: BTreeMap<ObjectId, Allowed>,
     /// Where the page was written last: an address in the function that asked for it.
     writer: BTreeMap<ObjectId, u64>,
+    /// By software event: what it ought to have shown where its page was written last.
+    written: BTreeMap<ObjectId, u64>,
 }
 
 impl UserPages {
@@ -38,14 +41,25 @@ impl UserPages {
         };
         // As in a sample: exited children are part of the value, living ones are not.
         if let Some(object) = view.objects.by_name(name)
-            && let Some(allowed) = shadow.allowed(view, object, Reader::Sample)
+            && let Some(mut allowed) = shadow.allowed(view, object, Reader::Sample)
         {
+            // Without an index there is nothing to add to what the page says.
+            if let Some(&written) = self.written.get(&object) {
+                allowed.least = allowed.least.min(written);
+            }
             self.allowed.insert(object, allowed);
         }
     }
 
-    /// `perf_event_update_userpage` begins with a look at the event's buffer.
-    pub(crate) fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
+    /// `perf_event_update_userpage` begins with a look at the event's buffer. A zero that is stored
+    /// to the count makes the page wrong until then.
+    pub(crate) fn access(&mut self, view: &View<'_>, access: &ObjectAccess, shadow: &Shadow) {
+        if is_zeroing(view, access) {
+            let caller = view.return_addresses().first().copied();
+            let place = caller.unwrap_or(access.rip);
+            self.writer.insert(access.object, place);
+            return;
+        }
         let of_page = |rip| row_of(view.image, rip).contains("userpage");
         if access.kind == AccessKind::Write
             || view.objects.field_name(access.offset) != "rb"
@@ -57,6 +71,10 @@ impl UserPages {
             .return_addresses()
             .into_iter()
             .find(|&rip| !of_page(rip));
+        let software = view.field(access.object, "attr.kind") == Some(u64::from(TYPE_SOFTWARE));
+        if software && let Some(now) = shadow.allowed(view, access.object, Reader::Sample) {
+            self.written.insert(access.object, now.least);
+        }
         self.writer
             .insert(access.object, asked.unwrap_or(access.rip));
     }

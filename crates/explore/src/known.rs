@@ -8,12 +8,12 @@ use abi::rows::Row;
 use check::Violation;
 use check::cause::Cause;
 use image::Image;
-use machine::Ordinal;
+use machine::{AccessKind, ObjectAccess, ObjectId, Ordinal};
 use scenario::{Known, Reach, ReadGuard, Scheduler, Window};
 
 use crate::findings::Base;
 use crate::sweep::{Source, Sweep};
-use crate::verdict::{boundaries_in, is_at};
+use crate::verdict::{is_at, pairs_in};
 
 /// The entry of `list` that explains a cause found at a boundary of a CPU in the run `base`.
 pub(crate) fn explains<'k>(
@@ -67,7 +67,9 @@ pub struct KnownFindings<'a> {
 }
 
 /// The boundaries of an entry's window. It names no events: it is one window for each, between the
-/// accesses to that event, so that of two events that are scheduled in together each has its own.
+/// accesses to that event, so that of two events that are scheduled in together each has its own. It
+/// never reaches to where the event goes on a CPU again (a write of `oncpu`): what lies before and
+/// behind that are two windows.
 #[derive(Debug, Default)]
 struct Boundaries {
     of: BTreeMap<String, BTreeSet<Ordinal>>,
@@ -80,17 +82,27 @@ impl Boundaries {
 
     /// Those of a CPU in any run, between two boundaries.
     fn in_run(base: Base<'_>, cpu: usize, range: (Ordinal, Ordinal), window: &Window) -> Self {
-        let own = |name: &str| {
+        let own = |name: &str, id: ObjectId| -> BTreeSet<Ordinal> {
             let mut window = window.clone();
             window.from.object = Some(name.to_owned());
             window.to.object = Some(name.to_owned());
-            boundaries_in(base, cpu, range, &window)
+            let log = &base.log.cpu(cpu).base;
+            let goes_on = |a: &&ObjectAccess| {
+                let field = base.objects.field_name(a.offset);
+                let written = a.object == id && a.kind == AccessKind::Write && field == "oncpu";
+                written && a.new as i32 >= 0
+            };
+            let goes_on: Vec<Ordinal> = log.iter().filter(goes_on).map(|a| a.ordinal).collect();
+            pairs_in(base, cpu, range, &window)
+                .filter(|(from, to)| !goes_on.iter().any(|at| from < at && at <= to))
+                .flat_map(|(from, to)| from + 1..=to)
+                .collect()
         };
         Self {
             of: base
                 .objects
                 .iter()
-                .map(|(_, object)| (object.name.to_string(), own(&object.name)))
+                .map(|(id, object)| (object.name.to_string(), own(&object.name, id)))
                 .collect(),
         }
     }

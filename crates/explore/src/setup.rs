@@ -68,9 +68,10 @@ impl Setup {
     #[must_use]
     pub fn oracles(&self) -> Oracles {
         let looks = self.programs.iter().flat_map(|program| &program.looks);
-        let counters = self.hardware.pmu.gp_counters.min(GUEST_COUNTERS_MAX);
+        let pmu = &self.hardware.pmu;
+        let counters = usize::from(pmu.gp_counters.min(GUEST_COUNTERS_MAX));
         Oracles::new(self.specs.clone())
-            .under(&self.rows, usize::from(counters))
+            .under(&self.rows, counters, pmu.gp_width)
             .looking(looks.map(|look| (look.rip, look.event.clone())).collect())
     }
 }

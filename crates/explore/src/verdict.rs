@@ -237,6 +237,17 @@ pub(crate) fn boundaries_in(
     range: (Ordinal, Ordinal),
     window: &Window,
 ) -> BTreeSet<Ordinal> {
+    let pairs = pairs_in(base, cpu, range, window);
+    pairs.flat_map(|(from, to)| from + 1..=to).collect()
+}
+
+/// The boundaries of the accesses that begin and end `window`, each time that it occurs.
+pub(crate) fn pairs_in(
+    base: Base<'_>,
+    cpu: usize,
+    range: (Ordinal, Ordinal),
+    window: &Window,
+) -> impl Iterator<Item = (Ordinal, Ordinal)> {
     let log = &base.log.cpu(cpu).base;
     let of = |access, row| {
         matching(log, base.objects, base.image, access, row)
@@ -246,13 +257,10 @@ pub(crate) fn boundaries_in(
     };
     let ends = of(&window.to, window.from.row.as_deref());
     let begins = of(&window.from, None);
-    ends.iter()
-        .filter_map(|&to| {
-            let from = begins.iter().rev().find(|&&from| from < to)?;
-            Some(from + 1..=to)
-        })
-        .flatten()
-        .collect()
+    ends.into_iter().filter_map(move |to| {
+        let from = begins.iter().rev().find(|&&from| from < to)?;
+        Some((*from, to))
+    })
 }
 
 /// Whether `pattern` expects a finding by its place, without a window.
