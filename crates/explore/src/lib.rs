@@ -16,6 +16,7 @@ mod footprint;
 mod inject;
 mod known;
 mod path;
+pub mod paths;
 mod prepare;
 mod record;
 mod recorded;
