@@ -8,6 +8,7 @@ mod exec;
 mod explore;
 mod input;
 mod matrix;
+mod paths;
 mod programs;
 mod results;
 mod shrink;

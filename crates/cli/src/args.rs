@@ -88,6 +88,16 @@ pub(crate) enum Command {
   pmusim matrix sim-configs/scenarios/review/p4-init-dup-master.toml
   pmusim matrix --markdown")]
     Matrix(MatrixArgs),
+    /// Instructions of adding, deleting and reading an event, against the number of sharers.
+    #[command(
+        after_help = "Runs 1 to 32 compatible events under each version of the patch and counts the instructions that
+retire in each call of a function, callees included. Each column has the costs of all calls.
+
+Examples:
+  pmusim paths --scheduler v12
+  pmusim paths --markdown"
+    )]
+    Paths(PathsArgs),
     /// One NMI at every instruction boundary of a scenario's step.
     #[command(after_help = "Examples:
   pmusim sweep scenario.toml --scheduler v10
@@ -261,6 +271,22 @@ pub(crate) struct MatrixArgs {
     #[arg(long, value_name = "S")]
     pub(crate) scheduler: Vec<String>,
     /// The page of docs/claims.md: the table, and each claim with its windows and reasons.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PathsArgs {
+    /// Only this version (may be repeated).
+    #[arg(long, value_name = "S")]
+    pub(crate) scheduler: Vec<String>,
+    /// The machine that they run on.
+    #[arg(long, value_name = "M", default_value = "skylake")]
+    pub(crate) machine: String,
+    /// Compatible events, at most.
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(4..=128))]
+    pub(crate) events: u16,
+    /// The tables of docs/paths.md.
     #[arg(long)]
     pub(crate) markdown: bool,
 }

@@ -21,6 +21,7 @@ mod fuzz;
 mod interrupt;
 mod list;
 mod matrix;
+mod paths;
 mod prepared;
 mod progress;
 mod reanchor;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
     let result = match &cli.command {
         Command::Run(args) => run::run(&context, args),
         Command::Matrix(args) => matrix::run(&context, args),
+        Command::Paths(args) => paths::run(&context, args),
         Command::Sweep(args) => sweep::run(&context, args),
         Command::Explore(args) => search::run(&context, args),
         Command::Fuzz(args) => fuzz::run(&context, args),

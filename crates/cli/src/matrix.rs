@@ -18,7 +18,7 @@ use crate::run;
 const DEFAULT: &str = "sim-configs/scenarios/review";
 
 /// The versions in the order of their dates; others follow by name.
-const VERSIONS: [&str; 7] = ["none", "v10", "delta", "v11", "v11r", "v12", "retry"];
+pub(crate) const VERSIONS: [&str; 7] = ["none", "v10", "delta", "v11", "v11r", "v12", "retry"];
 
 pub(crate) fn run(context: &Context, args: &MatrixArgs) -> Result<Exit, Failure> {
     let asked = if args.files.is_empty() {

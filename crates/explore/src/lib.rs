@@ -17,6 +17,7 @@ mod fuzz;
 mod inject;
 mod known;
 mod path;
+pub mod paths;
 mod prepare;
 mod record;
 mod recorded;

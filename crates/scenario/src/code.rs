@@ -77,6 +77,8 @@ codes! {
     Bank = "E0305",
     /// A machine that the guest kernel cannot run on.
     NoGuest = "E0306",
+    /// A memory model that machines do not have.
+    StoreBuffers = "E0307",
     /// A known finding without the place it is about.
     NoPlace = "E0401",
 }

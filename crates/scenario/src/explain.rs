@@ -105,6 +105,12 @@ impl Code {
                  Intel's architectural performance monitoring, version 2 and later. Other machines \
                  serve `pmusim exec`."
             }
+            Self::StoreBuffers => {
+                "With `memory = \"tso\"` each CPU would have a store buffer, as x86-TSO says: its \
+                 stores become visible to the others later than to itself. That is not modelled \
+                 yet: a store is seen by all CPUs at once (`memory = \"sc\"`, the default). A file \
+                 that asks for more is refused, as its runs would show less than it says."
+            }
             Self::NoPlace => {
                 "A known finding is matched by where it happens, never by its symptom: it needs \
                  `window` or `place`."

@@ -28,6 +28,7 @@ mod explain;
 mod known;
 mod library;
 mod machine;
+mod memory;
 mod parse;
 mod parse_event;
 mod parse_expect;

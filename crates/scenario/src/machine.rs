@@ -5,6 +5,7 @@
 use crate::{
     Code, Diagnostics, PmuSpec, Source,
     bank::pmu,
+    memory,
     walk::{Cx, Table},
 };
 
@@ -68,6 +69,7 @@ pub(crate) const TOP: &[&str] = &[
     "name",
     "vendor",
     "timing",
+    "memory",
     "skid",
     "skid_max",
     "max_samples_per_tick",
@@ -124,10 +126,12 @@ fn read(top: &Table<'_>) -> Option<Machine> {
         .get("timing")
         .and_then(|v| cx.word(v, "timing", TIMINGS))
         .map(|at| [Timing::Unit, Timing::Skylake][at]);
+    let memory = memory::check(top);
     let skid = top.number("skid", (0, 10_000), 0);
     let skid_max = top.number("skid_max", (0, 10_000), 0);
     let samples = top.number("max_samples_per_tick", (1, u64::MAX), 1);
     let missing_features = missing_features(top);
+    memory?;
     Some(Machine {
         name: name?.into_inner(),
         vendor: vendor?,

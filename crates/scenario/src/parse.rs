@@ -8,6 +8,7 @@ use toml::{Spanned, de::DeArray};
 use crate::{
     Code, Diagnostics, NmiSource, Op, Program, Scenario, Source, Step, Sweep, SwitchTarget,
     check::{self, Draft, StepDraft},
+    memory,
     parse_event::{self, Events},
     parse_expect::{claim, expectations},
     parse_point::{injection, nmi_source},
@@ -22,6 +23,7 @@ pub(crate) const TOP: &[&str] = &[
     "claim",
     "events_why",
     "machine",
+    "memory",
     "event",
     "cpu",
     "sweep",
@@ -60,6 +62,7 @@ fn read(top: &Table<'_>) -> Option<Scenario> {
     let machine = top
         .string("machine")
         .filter(|name| cx.file_name(name, "a machine"));
+    let memory = memory::check(top);
     let events = top
         .get("event")
         .and_then(|value| cx.array(value, "`event`"))
@@ -94,6 +97,7 @@ fn read(top: &Table<'_>) -> Option<Scenario> {
         .into_iter()
         .map(|(name, (span, expect))| ((name.clone(), expect), (name, span)))
         .unzip();
+    memory?;
     let machine = machine?;
     let events: Vec<_> = draft.events.drafts.into_iter().map(|d| d.event).collect();
     let programs: Vec<_> = draft.programs.into_iter().map(StepDraft::program).collect();

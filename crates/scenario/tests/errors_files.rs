@@ -1096,3 +1096,39 @@ fn colour_only_where_asked() {
     assert!(errors.render(true).contains('\u{1b}'));
     assert_eq!(errors.to_string(), errors.render(false));
 }
+
+#[test]
+fn memory_models() {
+    let with = |memory: &str| {
+        format!(
+            "format = 1\nname = \"m\"\nvendor = \"intel\"\ntiming = \"unit\"\nmemory = {memory}\n\
+             skid_max = 8\nmax_samples_per_tick = 100\n[pmu]\nversion = 0\ngp_width = 48\n"
+        )
+    };
+    machine(
+        &with("\"tso\""),
+        &expect![[r#"
+        error[E0307]: store buffers are not modelled yet
+         --> m.toml:5:10
+          |
+        5 | memory = "tso"
+          |          ^^^^^ machines are sequentially consistent
+          |
+          = help: write `memory = "sc"`, or leave it out
+    "#]],
+    );
+    machine(
+        &with("1"),
+        &expect![[r#"
+        error[E0104]: `memory` takes a string, not an integer
+         --> m.toml:5:10
+          |
+        5 | memory = 1
+          |          ^ expected a string
+    "#]],
+    );
+    let read = |text: &str| parse_machine(&Source::new("m.toml", text)).unwrap();
+    let said = with("\"sc\"");
+    let silent = said.replace("memory = \"sc\"\n", "");
+    assert_eq!(read(&said), read(&silent), "`sc` is the default");
+}

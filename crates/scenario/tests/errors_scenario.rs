@@ -181,7 +181,7 @@ program = []
             2 | titel = "t"
               | ^^^^^ did you mean `title`?
               |
-              = help: possible: `format`, `title`, `source`, `claim`, `events_why`, `machine`, `event`, `cpu`, `sweep`, `inject` or `expect`
+              = help: possible: `format`, `title`, `source`, `claim`, `events_why`, `machine`, `memory`, `event`, `cpu`, `sweep`, `inject` or `expect`
         "#]],
     );
 }
@@ -1535,4 +1535,45 @@ fn too_many_events_and_steps() {
             | ^^^^^^^ a program has at most 1000
     "#]],
     );
+}
+
+#[test]
+fn memory_models() {
+    let with = |memory: &str| {
+        format!(
+            "format = 1\ntitle = \"t\"\nmachine = \"m\"\nmemory = {memory}\n\n[[cpu]]\n\
+             program = [{{ work = 1000 }}]\n"
+        )
+    };
+    scenario(
+        &with("\"tso\""),
+        &expect![[r#"
+        error[E0307]: store buffers are not modelled yet
+         --> a.toml:4:10
+          |
+        4 | memory = "tso"
+          |          ^^^^^ machines are sequentially consistent
+          |
+          = help: write `memory = "sc"`, or leave it out
+    "#]],
+    );
+    scenario(
+        &with("\"pso\""),
+        &expect![[r#"
+        error[E0106]: unknown memory `pso`
+         --> a.toml:4:10
+          |
+        4 | memory = "pso"
+          |          ^^^^^
+          |
+          = help: possible: `sc`
+    "#]],
+    );
+    let read = |text: &str| {
+        let read = parse_scenario(&Source::new("a.toml", text)).unwrap_or_else(|e| panic!("{e}"));
+        read.without_places()
+    };
+    let said = with("\"sc\"");
+    let silent = said.replace("memory = \"sc\"\n", "");
+    assert_eq!(read(&said), read(&silent), "`sc` is the default");
 }

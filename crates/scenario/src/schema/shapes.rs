@@ -46,6 +46,8 @@ shapes! {
         events_why: Option<String>,
         /// Name of a machine in sim-configs/machines.
         machine: String,
+        /// The memory model that the scenario is about. Default: sc.
+        memory: Option<MemoryWord>,
         /// The events. They exist from their `open` step on.
         event: Option<Vec<EventShape>>,
         /// One program for each CPU, from CPU 0.
@@ -219,6 +221,8 @@ shapes! {
         vendor: VendorWord,
         /// What a retired instruction costs.
         timing: TimingWord,
+        /// In which order other CPUs see the stores of one. Default: sc.
+        memory: Option<MemoryWord>,
         /// Boundaries from an overflow to its PMI. Default: 0, the next boundary.
         #[schemars(range(min = 0, max = 10_000))]
         skid: Option<u32>,
@@ -513,6 +517,12 @@ words! {
         Unit = "unit",
         /// An out-of-order model of a Skylake core.
         Skylake = "skylake",
+    }
+
+    /// A memory model.
+    enum MemoryWord {
+        /// Sequentially consistent: a store is seen by all CPUs at once.
+        Sc = "sc",
     }
 
     /// A read guard.

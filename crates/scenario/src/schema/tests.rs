@@ -2,7 +2,9 @@
 //! The derived shapes agree with what is read.
 
 use super::*;
-use crate::{Op, bank, known, machine, parse, parse_event, parse_expect, parse_point, scheduler};
+use crate::{
+    Op, bank, known, machine, memory, parse, parse_event, parse_expect, parse_point, scheduler,
+};
 
 fn keys(kind: Kind, definition: Option<&str>) -> Vec<String> {
     let schema: serde_json::Value = serde_json::from_str(&kind.schema()).unwrap();
@@ -89,6 +91,8 @@ fn words_agree() {
     );
     assert_eq!(words(Kind::Machine, "VendorWord"), machine::VENDORS);
     assert_eq!(words(Kind::Machine, "TimingWord"), machine::TIMINGS);
+    assert_eq!(words(Kind::Machine, "MemoryWord"), memory::WORDS);
+    assert_eq!(words(Kind::Scenario, "MemoryWord"), memory::WORDS);
     assert_eq!(words(Kind::Machine, "FeatureWord"), machine::FEATURES);
     assert_eq!(words(Kind::Machine, "CountersWord"), bank::KINDS);
     assert_eq!(words(Kind::Machine, "ArchitecturalWord"), bank::EVENTS);
