@@ -38,7 +38,7 @@ pub use bisect::{Bisect, BisectError, Change, Hunks};
 pub use execute::{Execution, Run, execute};
 pub use findings::outcome_name;
 pub use fuzz::{
-    Budget, Campaign, Found as FuzzFound, FuzzTerms, Small, Strategy, Totals, join_features,
+    Budget, Campaign, Found as FuzzFound, FuzzTerms, Rigs, Small, Strategy, Totals, join_features,
 };
 pub use inject::injections;
 pub use known::KnownFindings;

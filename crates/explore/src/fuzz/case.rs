@@ -10,7 +10,7 @@ use machine::{Decision, End, Entry, Machine, Outcome, Schedule, SetupError, Unti
 use scenario::{CausePattern, Known, Scenario, Scheduler};
 use trace::Verdict;
 
-use super::choose::{Ground, Place, Spot, Strategy, Tried, in_order, kind, sources};
+use super::choose::{Ground, Place, Spot, Strategy, Tried, codes, in_order, kind, sources};
 use super::cover::{Cover, Scout};
 use super::dice::Dice;
 use crate::execute::{Outcomes, Run, Touched, hangs, watchers};
@@ -81,9 +81,9 @@ pub(crate) enum Unfit {
     Stuck,
 }
 
-/// Machines by the number of CPUs.
+/// The machines of one worker, by the number of CPUs; none at first.
 #[derive(Debug, Default)]
-pub(crate) struct Rigs(BTreeMap<usize, Rig>);
+pub struct Rigs(BTreeMap<usize, Rig>);
 
 impl Rigs {
     fn load(&mut self, setup: &Setup) -> Result<&mut Rig, SetupError> {
@@ -123,7 +123,8 @@ pub(crate) fn run(
     dice: &mut Dice,
 ) -> Result<Result<Shown, Unfit>, SetupError> {
     let rig = rigs.load(&prepared.setup)?;
-    let (baseline, scout) = whole(rig, Schedule::empty());
+    let sources = sources(scenario);
+    let (baseline, scout) = whole(rig, &sources, Schedule::empty());
     if let End::Exited(statuses) = &baseline.end
         && let Some((cpu, status)) = statuses.iter().enumerate().find(|(_, s)| **s != 0)
     {
@@ -143,15 +144,17 @@ pub(crate) fn run(
     };
     case.without_decisions();
     if check_end(&case.baseline.end).is_ok() && !case.is_broken() {
-        case.with_decisions(dice);
+        case.with_decisions(dice, &sources);
     }
     case.shown.cover.join(&case.scout.cover);
     Ok(Ok(case.shown))
 }
 
 /// A run from reset to the end, with what a scout saw.
-fn whole(rig: &mut Rig, mut schedule: Schedule) -> (Run, Scout) {
-    let mut both = (watchers(rig.setup()), Scout::default());
+fn whole(rig: &mut Rig, sources: &[(u64, Source)], mut schedule: Schedule) -> (Run, Scout) {
+    let skid = u64::from(rig.setup().hardware.skid_max);
+    let scout = Scout::new(codes(sources), skid);
+    let mut both = (watchers(rig.setup()), scout);
     let machine = rig.reset();
     let limit = PATIENCE;
     let end = machine.run(&mut schedule, &mut both, Until::End { limit });
@@ -216,11 +219,10 @@ impl Case<'_> {
         });
     }
 
-    fn with_decisions(&mut self, dice: &mut Dice) {
-        let sources = sources(self.scenario);
+    fn with_decisions(&mut self, dice: &mut Dice, sources: &[(u64, Source)]) {
         let (mut single, mut several) = (Vec::new(), Vec::new());
         {
-            let ground = self.ground(&self.scout.marks, &self.baseline, &sources);
+            let ground = self.ground(&self.scout.marks, &self.baseline, sources);
             let mut left = RUNS - 1;
             while left > 0 {
                 let depth = (self.rules.strategy.depth(dice) as u64).min(left);
@@ -237,7 +239,7 @@ impl Case<'_> {
         }
         self.walk(&in_order(single));
         for (first, depth) in several {
-            self.deepen(dice, &sources, first, depth);
+            self.deepen(dice, sources, first, depth);
         }
     }
 
@@ -340,7 +342,7 @@ impl Case<'_> {
                 return;
             };
             decisions.push(entry);
-            let (run, scout) = whole(self.rig, Schedule::new(decisions.clone()));
+            let (run, scout) = whole(self.rig, sources, Schedule::new(decisions.clone()));
             self.shown
                 .cover
                 .interrupted(u64::from(kind(spot.source)), rip);

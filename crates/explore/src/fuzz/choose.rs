@@ -104,6 +104,18 @@ pub(crate) fn sources(scenario: &Scenario) -> Vec<(u64, Source)> {
         .collect()
 }
 
+/// Sources that are drawn for one spot, at most.
+const TRIES: usize = 4;
+
+/// What the injectors among these count, in their order.
+pub(crate) fn codes(sources: &[(u64, Source)]) -> Vec<u64> {
+    let pmi = sources.iter().filter_map(|(_, source)| match source {
+        Source::Pmi(code) => Some(*code),
+        _ => None,
+    });
+    pmi.collect()
+}
+
 /// The places of a run at which a decision can be.
 #[derive(Debug)]
 pub(crate) struct Ground<'a> {
@@ -111,6 +123,7 @@ pub(crate) struct Ground<'a> {
     marks: &'a [Mark],
     log: &'a AccessLog,
     sources: &'a [(u64, Source)],
+    codes: Vec<u64>,
     strategy: Strategy,
     tried: &'a Tried,
     /// By source: sums of the weights of all marks, before and behind each.
@@ -129,6 +142,7 @@ impl<'a> Ground<'a> {
             marks,
             log,
             sources,
+            codes: codes(sources),
             strategy,
             tried,
             sums: RefCell::default(),
@@ -137,6 +151,11 @@ impl<'a> Ground<'a> {
 
     /// A spot at or behind the mark with number `from`.
     pub(crate) fn spot(&self, dice: &mut Dice, from: usize) -> Option<Spot> {
+        // A source that can do nothing here gives none: another one may.
+        (0..TRIES).find_map(|_| self.spot_of_one(dice, from))
+    }
+
+    fn spot_of_one(&self, dice: &mut Dice, from: usize) -> Option<Spot> {
         let weights = self.sources.iter().map(|(weight, _)| *weight);
         let chosen = dice.weighted(weights)?;
         let source = self.sources.get(chosen)?.1;
@@ -160,10 +179,16 @@ impl<'a> Ground<'a> {
 
     fn sums_of(&self, source: Source) -> Vec<u64> {
         let both = self.marks.iter().flat_map(|mark| {
+            let has = |bits: u8, code| {
+                let at = self.codes.iter().position(|&own| own == code);
+                at.is_none_or(|at| bits >> at & 1 != 0)
+            };
             let fits = match source {
                 Source::Preempt(to) => to != mark.cpu,
                 Source::External => self.probed(mark),
-                _ => true,
+                Source::Pmi(code) => has(mark.armed, code),
+                Source::Late(code) => has(mark.late, code),
+                Source::Tick => true,
             };
             [false, true].map(|behind| {
                 if fits {

@@ -6,6 +6,8 @@
 //! it, and the machine tells of them anyhow. Features are bits of a map of fixed size, as in other
 //! coverage-guided fuzzers: two may share a bit, and every run of a seed shares the same ones.
 
+use abi::layout::CPUS_MAX;
+use abi::totals::Ring;
 use machine::{AccessKind, ObjectAccess, Observer, Ordinal, View};
 
 /// Bits of the map; a power of two.
@@ -89,6 +91,10 @@ pub(crate) struct Mark {
     pub(crate) write: bool,
     /// Step of the CPU's program.
     pub(crate) step: usize,
+    /// Injectors that count there, a bit for each.
+    pub(crate) armed: u8,
+    /// Injectors that do not, but did so shortly before.
+    pub(crate) late: u8,
 }
 
 /// Notes features and marks of a run.
@@ -98,9 +104,52 @@ pub(crate) struct Scout {
     /// In the order of time.
     pub(crate) marks: Vec<Mark>,
     last: u64,
+    /// What injectors count.
+    codes: Vec<u64>,
+    /// Boundaries by which a PMI may be late.
+    skid: u64,
+    /// By CPU: who counts, and for each injector the boundary at which it last stopped counting.
+    counting: [u8; CPUS_MAX],
+    stopped: [[Option<Ordinal>; 8]; CPUS_MAX],
+}
+
+impl Scout {
+    /// For these injectors.
+    pub(crate) fn new(codes: Vec<u64>, skid: u64) -> Self {
+        Self {
+            codes,
+            skid,
+            ..Self::default()
+        }
+    }
+
+    fn look(&mut self, view: &View<'_>) {
+        let mut now = 0;
+        for (i, &code) in self.codes.iter().take(8).enumerate() {
+            let counts = view.core.pmu.counts(code, Ring::Kernel);
+            now |= u8::from(counts) << i;
+            if !counts && self.counting[view.cpu] >> i & 1 != 0 {
+                self.stopped[view.cpu][i] = Some(view.core.ordinal);
+            }
+        }
+        self.counting[view.cpu] = now;
+    }
+
+    fn late(&self, cpu: usize, at: Ordinal) -> u8 {
+        let recent = |stopped: &Option<Ordinal>| stopped.is_some_and(|s| at < s + self.skid);
+        let all = self.stopped[cpu].iter().enumerate();
+        let late = all.fold(0, |bits, (i, stopped)| {
+            bits | u8::from(recent(stopped)) << i
+        });
+        late & !self.counting[cpu]
+    }
 }
 
 impl Observer for Scout {
+    fn wrmsr(&mut self, view: &View<'_>, _msr: u32, _value: u64) {
+        self.look(view);
+    }
+
     fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
         self.cover.put(1 << 62 | self.last << 31 | access.rip);
         self.last = access.rip;
@@ -118,6 +167,8 @@ impl Observer for Scout {
                 rip: access.rip,
                 write,
                 step,
+                armed: self.counting[access.cpu],
+                late: self.late(access.cpu, access.ordinal),
             };
             // A read-modify-write is one instruction.
             match self.marks.last_mut() {

@@ -8,6 +8,8 @@ use rand_core::{Rng as _, SeedableRng as _};
 /// A stream of choices.
 #[derive(Debug, Clone)]
 pub(crate) struct Dice {
+    /// Choices that somebody else makes, taken from the end; they come first.
+    given: Vec<u8>,
     stream: ChaCha8Rng,
 }
 
@@ -18,12 +20,31 @@ impl Dice {
         key[..8].copy_from_slice(&seed.to_le_bytes());
         let mut chacha = ChaCha8Rng::from_seed(key);
         chacha.set_stream(stream);
-        Self { stream: chacha }
+        Self {
+            given: Vec::new(),
+            stream: chacha,
+        }
+    }
+
+    /// Choices by two bytes each, and by a fixed stream when there are no more.
+    pub(crate) fn of_bytes(bytes: &[u8]) -> Self {
+        Self {
+            given: bytes.iter().rev().copied().collect(),
+            ..Self::new(0, 0)
+        }
+    }
+
+    /// A number from 0 up to but not including 2^64, all alike likely.
+    fn draw(&mut self) -> u64 {
+        match (self.given.pop(), self.given.pop()) {
+            (Some(high), low) => u64::from(u16::from_be_bytes([high, low.unwrap_or(0)])) << 48,
+            (None, _) => self.stream.next_u64(),
+        }
     }
 
     /// A number below `n`, which is not 0.
     pub(crate) fn below(&mut self, n: usize) -> usize {
-        let wide = u128::from(self.stream.next_u64()) * n.max(1) as u128;
+        let wide = u128::from(self.draw()) * n.max(1) as u128;
         (wide >> 64) as usize
     }
 

@@ -31,13 +31,14 @@ use crate::prepare::{PrepareError, Prepared, prepare};
 use crate::record::hex;
 use crate::shrink::{Signature, drop_step};
 use crate::sweep::Progress;
-use case::{RUNS, Rigs, Rules, Shown, Unfit};
+use case::{RUNS, Rules, Shown, Unfit};
 use choose::Tried;
 use cover::Cover;
 use dice::Dice;
 use generate::generate;
 use mutate::mutate;
 
+pub use case::Rigs;
 pub use choose::Strategy;
 pub use small::Small;
 
@@ -295,8 +296,40 @@ impl<'a> Campaign<'a> {
 
     /// One case; `None` if no program of it is valid.
     fn case(&self, rigs: &mut Rigs, number: u64) -> Result<Option<Done>, SetupError> {
+        self.case_by(rigs, number, Dice::new(self.terms.seed, number))
+    }
+
+    /// One case with choices of somebody else, as a fuzzer makes them that drives from outside
+    /// (libFuzzer): what it shows that no known finding explains, with the scenario.
+    ///
+    /// # Errors
+    /// A machine cannot be built.
+    pub fn case_of_bytes(
+        &self,
+        rigs: &mut Rigs,
+        bytes: &[u8],
+    ) -> Result<Vec<(String, String)>, SetupError> {
+        let Some(done) = self.case_by(rigs, 0, Dice::of_bytes(bytes))? else {
+            return Ok(Vec::new());
+        };
+        let news = done.shown.hits.iter().filter(|hit| hit.reason.is_none());
+        Ok(news
+            .map(|hit| {
+                (
+                    format!("{}: {}", hit.signature, hit.example),
+                    done.text.clone(),
+                )
+            })
+            .collect())
+    }
+
+    fn case_by(
+        &self,
+        rigs: &mut Rigs,
+        number: u64,
+        mut dice: Dice,
+    ) -> Result<Option<Done>, SetupError> {
         let terms = &self.terms;
-        let mut dice = Dice::new(terms.seed, number);
         let rules = Rules {
             known: terms.known,
             scheduler: terms.scheduler,
