@@ -6,6 +6,7 @@ mod bisect;
 mod documents;
 mod exec;
 mod explore;
+mod fuzz;
 mod input;
 mod matrix;
 mod paths;
