@@ -12,7 +12,7 @@ use scenario::{Scenario, Scheduler};
 use trace::{Inline, Kind, Trace, Verdict};
 
 use crate::execute::{Execution, execute};
-use crate::findings::{Base, causes, fresh};
+use crate::findings::{Base, causes, damage, fresh};
 use crate::prepare::Prepared;
 use crate::setup::{RUN_LIMIT, Setup};
 
@@ -121,32 +121,51 @@ fn kind(scenario: &Scenario, at: Ordinal, decision: Decision) -> Kind {
     }
 }
 
-/// What `run` shows: with decisions, what the run without them lacks, around the last one; the
-/// findings themselves where there are none.
+/// What `run` shows: with decisions, what the run without them lacks, each finding around the
+/// decision that brings it, the last decision's first; the findings themselves where there are none.
 pub(crate) fn verdicts(
     setup: &Setup,
     baseline: &Execution,
     run: &Execution,
     decisions: &[Entry],
 ) -> Result<Vec<Verdict>, SetupError> {
-    let Some((&decisive, earlier)) = decisions.split_last() else {
+    if decisions.is_empty() {
         let image = run.machine.image();
         let mut list: Vec<Verdict> = run.violations.iter().map(|v| plain(image, v)).collect();
         list.sort_by(|a, b| key(a).cmp(&key(b)));
         list.dedup();
         return Ok(list);
-    };
-    let fresh = fresh(&run.violations, baseline);
-    let (cpu, at) = (decisive.0, boundary(decisive));
-    // Up to the last decision the run with it is the one without.
-    let mut machine = setup.machine()?;
-    let mut schedule = Schedule::new(earlier.to_vec());
-    machine.run(&mut schedule, &mut (), Until::Boundary(cpu, at));
-    let row = row_on_stack(&machine.view(cpu), machine.cores()[cpu].cpu.rip);
-    let without = under(setup, earlier)?;
-    let without = without.as_ref().unwrap_or(baseline);
-    let causes = causes(fresh, Base::of(without), &run.touched, (cpu, at), &row);
-    Ok(causes.iter().map(verdict).collect())
+    }
+    let in_the_end = fresh(&run.violations, baseline);
+    let mut list: Vec<Verdict> = Vec::new();
+    let mut less: Option<Execution> = None;
+    for (i, &decisive) in decisions.iter().enumerate() {
+        let earlier = &decisions[..i];
+        let more = match &decisions[..=i] {
+            all if all.len() == decisions.len() => None,
+            some => Some(execute(setup, Schedule::new(some.to_vec()))?),
+        };
+        let without = less.as_ref().unwrap_or(baseline);
+        let with = more.as_ref().unwrap_or(run);
+        let among =
+            |list: &[&Violation], v: &Violation| list.iter().any(|w| damage(w) == damage(v));
+        let known = fresh(&without.violations, baseline);
+        let mut brought = fresh(&with.violations, baseline);
+        brought.retain(|v| !among(&known, v) && among(&in_the_end, v));
+        let (cpu, at) = (decisive.0, boundary(decisive));
+        // Up to the decision the run with it is the one without.
+        let mut machine = setup.machine()?;
+        let mut schedule = Schedule::new(earlier.to_vec());
+        machine.run(&mut schedule, &mut (), Until::Boundary(cpu, at));
+        let row = row_on_stack(&machine.view(cpu), machine.cores()[cpu].cpu.rip);
+        let causes = causes(brought, Base::of(without), &with.touched, (cpu, at), &row);
+        let mut found: Vec<Verdict> = causes.iter().map(verdict).collect();
+        found.append(&mut list);
+        list = found;
+        less = more;
+    }
+    list.dedup();
+    Ok(list)
 }
 
 /// The run under `decisions`; none where there are none, as that is the run without NMI.

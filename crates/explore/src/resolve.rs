@@ -61,32 +61,9 @@ pub fn resolve(
             step,
             ..
         } => {
-            let addr = setup
-                .image
-                .symbol(symbol)
-                .ok_or_else(|| ResolveError::Symbol(symbol.clone()))?
-                .addr
-                + offset;
-            let mut machine = setup.machine()?;
-            machine.watch_code(addr);
-            let reached = Reached {
-                cpu,
-                addr,
-                at: vec![],
-            };
-            let mut reached = (reached, AccessLog::new());
-            machine.run(
-                &mut schedule.clone(),
-                &mut reached,
-                Until::End { limit: RUN_LIMIT },
-            );
-            let (reached, log) = reached;
+            let (mut hits, log) = reached(setup, schedule, cpu, (symbol, *offset))?;
             let range = step_range(scenario, &log, step.as_deref())?;
-            let hits: Vec<Ordinal> = reached
-                .at
-                .into_iter()
-                .filter(|at| range.contains(at))
-                .collect();
+            hits.retain(|at| range.contains(at));
             Ok((cpu, nth(&hits, *hit, || format!("{symbol}+{offset:#x}"))?))
         }
         Point::Semantic {
@@ -116,6 +93,30 @@ pub fn resolve(
             Ok((cpu, at))
         }
     }
+}
+
+/// Every boundary before an instruction, by symbol and offset, in the run under `schedule`; and what
+/// that run accesses.
+pub(crate) fn reached(
+    setup: &Setup,
+    schedule: &Schedule,
+    cpu: usize,
+    (symbol, offset): (&str, u64),
+) -> Result<(Vec<Ordinal>, AccessLog), ResolveError> {
+    let unknown = || ResolveError::Symbol(symbol.to_owned());
+    let addr = setup.image.symbol(symbol).ok_or_else(unknown)?.addr + offset;
+    let mut machine = setup.machine()?;
+    machine.watch_code(addr);
+    let reached = Reached {
+        cpu,
+        addr,
+        at: vec![],
+    };
+    let mut reached = (reached, AccessLog::new());
+    let end = Until::End { limit: RUN_LIMIT };
+    machine.run(&mut schedule.clone(), &mut reached, end);
+    let (reached, log) = reached;
+    Ok((reached.at, log))
 }
 
 /// The CPU that a point is about: as it says, or that of its step, or the first.
