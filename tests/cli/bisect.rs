@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{file, root, run, text};
+use crate::support::{BOTH, file, injected, read_twice, root, run, text};
 
 fn committed(name: &str) -> String {
     fs::read_to_string(root().join("traces").join(name)).unwrap()
@@ -64,6 +64,56 @@ fn a_trace_of_v10_names_the_row_that_the_review_names() {
         let place = &json["boundaries"]["after"]["file"];
         assert!(place.as_str().unwrap().ends_with("v10.rs"), "{place}");
     }
+}
+
+#[test]
+fn two_nmis_name_the_rows_that_both_need() {
+    let (_folder, path) = file("two.trace", injected(&read_twice(BOTH)));
+    let args = ["bisect", "--good", "delta", "--versions", "none,v10,delta"];
+    let json = run(&[&args[..], &["--format", "json", &path]].concat());
+    let json = json.succeeds().json();
+    let rows = json["hunks"]["rows"].as_array().unwrap();
+    let rows: Vec<&str> = rows
+        .iter()
+        .map(|row| row["row"].as_str().unwrap())
+        .collect();
+    assert_eq!(rows, ["read_dup", "flip"]);
+    assert_eq!(json["first_bad"], "v10");
+    assert_eq!(json["operation"]["operation"], "close");
+    let last = json["boundaries"]["last"].as_u64();
+    assert!(last > json["boundaries"]["first"].as_u64());
+}
+
+/// Two preemptions, in a scenario without a `[sweep]`.
+#[test]
+fn preemptions_on_two_cpus() {
+    let path = text(&root().join("traces/p20-exit-dup-master-remote.delta.inject.trace"));
+    let args = ["bisect", "--good", "v12", "--versions", "delta,v12"];
+    let json = run(&[&args[..], &["--format", "json", &path]].concat());
+    let json = json.succeeds().json();
+    assert_eq!(json["hunks"]["rows"][0]["row"], "exit_dup_master");
+    assert_eq!(json["operation"]["operation"], "exit_task");
+    assert_eq!(json["operation"]["cpu"], 1);
+}
+
+/// What needs no NMI is looked for in the plain run.
+#[test]
+fn a_finding_without_a_decision() {
+    let path = text(&root().join("traces/n3-reset-master.v10.base.trace"));
+    let args = ["bisect", "--good", "v12", "--versions", "none,v10,v12"];
+    let json = run(&[&args[..], &["--format", "json", &path]].concat());
+    let json = json.succeeds().json();
+    assert_eq!(json["hunks"]["rows"][0]["row"], "reset");
+    assert_eq!(json["first_bad"], "v10");
+    assert!(json["boundaries"].is_null() && json["operation"].is_null());
+    let path = text(&root().join("traces/p17-enabled-late.v10.base.trace"));
+    let args = ["bisect", "--versions", "v10,delta", "--finding", "3", &path];
+    assert!(
+        run(&args)
+            .succeeds()
+            .out
+            .contains("ownership C row=remove_dup")
+    );
 }
 
 #[test]

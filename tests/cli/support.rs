@@ -96,6 +96,54 @@ pub(crate) fn text(path: &Path) -> String {
     path.to_str().expect("paths of tests are text").to_owned()
 }
 
+/// The master A is closed: one NMI inside of read_dup takes a wrong count of A, and a second one reads
+/// it. `ask` says how to look: a `[sweep]`, `[[inject]]`s, what is expected.
+pub(crate) fn read_twice(ask: &str) -> String {
+    format!(
+        r#"format = 1
+title = "two NMIs"
+machine = "skylake"
+event = [
+  {{ id = "A", kind = "instructions", exclude_kernel = true }},
+  {{ id = "B", like = "A" }},
+]
+
+[[cpu]]
+program = [
+  {{ open = "A" }},
+  {{ open = "B" }},
+  {{ probe = "A" }},
+  {{ work = 1000 }},
+  {{ close = "A", label = "target" }},
+  {{ read = "B" }},
+]
+
+{ask}
+"#
+    )
+}
+
+/// The two NMIs of [`read_twice`] under v10.
+pub(crate) const BOTH: &str = r#"[[inject]]
+external = "A"
+at = { after = "read A.dup_count", step = "target" }
+
+[[inject]]
+external = "A"
+at = { before = "read A.state", hit = 7, step = "target" }
+
+[expect.v10]
+violates = []
+"#;
+
+/// The trace of the injections of a scenario under v10, which expects nothing of it.
+pub(crate) fn injected(scenario: &str) -> String {
+    let (folder, path) = file("s.toml", scenario);
+    let into = text(folder.path());
+    run(&["-q", "run", &path, "--write-traces", &into]).exits(1);
+    std::fs::read_to_string(folder.path().join("s.v10.inject.trace")).expect("it is recorded")
+}
+
 /// A group sample at every boundary of a `disable`: short, and right under `none`. `disabled`
 /// leaves the sampling event off, so that no NMI can come; `expect` is what stands at the end.
 pub(crate) fn scenario(disabled: bool, expect: &str) -> String {

@@ -504,9 +504,12 @@ pub(crate) struct ReplayArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BisectArgs {
-    /// The trace; its scenario has a [sweep].
+    /// The trace, or `-` for standard input.
     #[arg(value_name = "TRACE")]
     pub(crate) trace: PathBuf,
+    /// Which of the trace's findings is looked for, from 1.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) finding: u16,
     /// A scheduler without the finding: which rows of the trace's own one bring it in?
     #[arg(long, value_name = "S")]
     pub(crate) good: Option<String>,

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `pmusim bisect`: which boundary, which operation, which rows of the patch, which version.
 
-use explore::{Bisect, BisectError, Recorded};
+use explore::{Bisect, BisectError, Question, Recorded};
 use report::{BisectReport, BoundaryAnswer, HunkAnswer, OperationAnswer, VersionAnswer};
 use scenario::{Scenario, Scheduler};
-use trace::Trace;
 
 use crate::args::BisectArgs;
 use crate::configs::Configs;
@@ -27,10 +26,10 @@ pub(crate) fn run(context: &Context, args: &BisectArgs) -> Result<Exit, Failure>
         machine,
         scheduler: bad,
     } = recorded::inside(context, name, &trace)?;
-    let Some(verdict) = trace.verdicts.first() else {
-        let words = format!("{name}: the trace is clean, so there is nothing to bisect");
-        return Err(Failure::Words(Exit::Cut, words));
-    };
+    let verdict = recorded::finding(name, &trace, args.finding, "bisect")?;
+    // Its points are found again first, if it was made with another image.
+    let replay = explore::replay(&trace, guest())
+        .map_err(|error| Failure::Words(Exit::Stale, format!("{name}: {error}")))?;
     let configs = Configs::around(None);
     let good = args.good.as_ref().map(|name| configs.scheduler(name));
     let good = good.transpose()?;
@@ -45,24 +44,28 @@ pub(crate) fn run(context: &Context, args: &BisectArgs) -> Result<Exit, Failure>
         .collect::<Result<_, _>>()?;
 
     let (report, _) = watched(context, "bisect", |progress| {
-        let bisect = Bisect {
+        let bisect = Bisect::new(Question {
             scenario: &scenario,
             machine: &machine,
+            scheduler: &bad,
+            decisions: &replay.renewed.decisions,
             image: guest(),
             verdict,
             jobs: context.jobs(),
             progress,
-        };
-        answer(&bisect, &trace, &bad, good.as_ref(), &versions)
+        })?;
+        answer(&bisect, &scenario, &bad, good.as_ref(), &versions)
     });
     let mut report = report.map_err(|error| {
         let exit = match &error {
             BisectError::NotShown(_) | BisectError::NoDifference(_) => Exit::Cut,
             BisectError::Interrupted => Exit::Interrupted,
+            BisectError::Decision(_) => Exit::Stale,
             _ => Exit::Input,
         };
         Failure::Words(exit, format!("{name}: {error}"))
     })?;
+    report.finding = verdict.to_string();
     report.trace = if context.json() {
         json_name(name)
     } else {
@@ -74,18 +77,20 @@ pub(crate) fn run(context: &Context, args: &BisectArgs) -> Result<Exit, Failure>
 
 fn answer(
     bisect: &Bisect<'_>,
-    trace: &Trace,
+    scenario: &Scenario,
     bad: &Scheduler,
     good: Option<&Scheduler>,
     versions: &[Scheduler],
 ) -> Result<BisectReport, BisectError> {
-    let sweep = bisect.sweep(bad)?;
-    let near = trace
-        .decisions
-        .last()
-        .map_or(0, |decision| decision.ordinal);
-    let boundaries = BoundaryAnswer::new(bisect, &sweep, near);
-    if boundaries.is_none() {
+    let boundaries = match (bisect.sweep(bad)?, bisect.near()) {
+        (Some(sweep), Some(near)) => BoundaryAnswer::new(bisect, &sweep, near),
+        _ => None,
+    };
+    let shown = match bisect.near() {
+        Some(_) => boundaries.is_some(),
+        None => bisect.shows(bad)?,
+    };
+    if !shown {
         return Err(BisectError::NotShown(bad.name.clone()));
     }
     let hunks = match good {
@@ -103,10 +108,10 @@ fn answer(
         .collect::<Result<Vec<_>, BisectError>>()?;
     Ok(BisectReport {
         trace: String::new(),
-        finding: bisect.verdict.to_string(),
+        finding: String::new(),
         bad: bad.name.clone(),
         boundaries,
-        operation: operation(bisect.scenario),
+        operation: operation(bisect, scenario),
         hunks,
         first_bad: versions
             .iter()
@@ -116,10 +121,10 @@ fn answer(
     })
 }
 
-/// The step that the scenario sweeps.
-fn operation(scenario: &Scenario) -> Option<OperationAnswer> {
-    let (cpu, position) = scenario.labelled(&scenario.sweep.as_ref()?.step)?;
-    let step = &scenario.programs[cpu].steps[position];
+/// The step that the decision falls into.
+fn operation(bisect: &Bisect<'_>, scenario: &Scenario) -> Option<OperationAnswer> {
+    let (cpu, position) = bisect.step()?;
+    let step = scenario.programs.get(cpu)?.steps.get(position)?;
     Some(OperationAnswer {
         cpu,
         step: position + 1,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use explore::Recorded;
 use scenario::Diagnostics;
-use trace::Trace;
+use trace::{Trace, Verdict};
 
 use crate::context::Context;
 use crate::error::Failure;
@@ -23,6 +23,30 @@ pub(crate) fn read(path: &Path) -> Result<(Input, Trace), Failure> {
 /// The files inside `trace`, which the user calls `name`.
 pub(crate) fn inside(context: &Context, name: &str, trace: &Trace) -> Result<Recorded, Failure> {
     Recorded::of(trace).map_err(|diagnostics| broken(context, name, &diagnostics))
+}
+
+/// Finding number `number`, from 1, of a trace that the user calls `name`; without any there is
+/// nothing to do, which is what `what` says.
+pub(crate) fn finding<'a>(
+    name: &str,
+    trace: &'a Trace,
+    number: u16,
+    what: &str,
+) -> Result<&'a Verdict, Failure> {
+    if let Some(verdict) = trace.verdicts.get(usize::from(number) - 1) {
+        return Ok(verdict);
+    }
+    let (exit, words) = match trace.verdicts.len() {
+        0 => (
+            Exit::Cut,
+            format!("the trace is clean, so there is nothing to {what}"),
+        ),
+        n => (
+            Exit::Input,
+            format!("the trace has {n} findings, no number {number}"),
+        ),
+    };
+    Err(Failure::Words(exit, format!("{name}: {words}")))
 }
 
 /// A file inside a trace does not parse: what is wrong with it, and the failure that follows.

@@ -26,16 +26,7 @@ pub(crate) fn run(context: &Context, args: &ShrinkArgs) -> Result<Exit, Failure>
         machine,
         scheduler,
     } = recorded::inside(context, name, &trace)?;
-    let Some(verdict) = trace.verdicts.get(usize::from(args.finding) - 1) else {
-        let words = match trace.verdicts.len() {
-            0 => format!("{name}: the trace is clean, so there is nothing to shrink"),
-            n => format!(
-                "{name}: the trace has {n} findings, no number {}",
-                args.finding
-            ),
-        };
-        return Err(Failure::Words(Exit::Cut, words));
-    };
+    let verdict = recorded::finding(name, &trace, args.finding, "shrink")?;
     // Its points are found again first, if it was made with another image.
     let replay =
         explore::replay(&trace, guest()).map_err(|error| stale(format!("{name}: {error}")))?;

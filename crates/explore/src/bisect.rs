@@ -2,27 +2,60 @@
 //! Which rows of the patch make a finding: delta debugging over the scheduler table (contract,
 //! section 5), and which version of a list shows it first.
 //!
-//! A finding is looked for by sweeping the scenario's step: with other rows the code is other code,
-//! and no boundary keeps its number. It is the same finding when oracle, event and row agree and so
-//! does the field that was written last before the boundary.
+//! A finding is looked for by sweeping the step into which the decision falls that brings it, with
+//! the decisions before it at their semantic points: with other rows the code is other code, and no
+//! boundary keeps its number. It is the same finding when oracle, event and row agree and so does the
+//! field that was written last before the boundary. One that needs no decision is looked for in the
+//! plain run.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use abi::rows::{Row, Rows};
 use image::Image;
+use machine::{Decision, Entry, Ordinal, Schedule};
 use scenario::{COUPLINGS, Scenario, Scheduler};
 use trace::Verdict;
 
 use crate::prepare::{PrepareError, prepare};
-use crate::sweep::{Progress, Sweep, SweepError, sweep};
+use crate::record::verdicts;
+use crate::replay::{ReplayError, anchor, decode};
+use crate::rig::Rig;
+use crate::setup::Setup;
+use crate::sweep::{Plan, Progress, Source, Sweep, SweepError, check_end, sweep, sweep_behind};
 
 /// What is asked: does this finding show in this scenario under some rows?
 #[derive(Debug)]
 pub struct Bisect<'a> {
-    /// The scenario; its sweep is what is run.
+    question: Question<'a>,
+    /// Where the finding was recorded, if a decision brings it.
+    place: Option<Place<'a>>,
+}
+
+/// The decision that brings a finding.
+#[derive(Debug)]
+struct Place<'a> {
+    /// Those before it.
+    earlier: &'a [trace::Decision],
+    /// The boundary.
+    near: Ordinal,
+    /// CPU and step of its program.
+    step: (usize, usize),
+    /// What comes in.
+    source: Source,
+}
+
+/// The finding of a trace, and with what it is looked for.
+#[derive(Debug)]
+pub struct Question<'a> {
+    /// The scenario.
     pub scenario: &'a Scenario,
     /// Its machine.
     pub machine: &'a scenario::Machine,
+    /// The scheduler that it was recorded under.
+    pub scheduler: &'a Scheduler,
+    /// The decisions, at their boundaries in `image`.
+    pub decisions: &'a [trace::Decision],
     /// The guest.
     pub image: Arc<Image>,
     /// The finding.
@@ -42,9 +75,12 @@ pub enum BisectError {
     /// A sweep failed under the rows that ought to run.
     #[error(transparent)]
     Sweep(#[from] SweepError),
-    /// There is no `[sweep]`.
-    #[error("the trace's scenario has no [sweep], so there are no other boundaries to look at")]
-    NoSweep,
+    /// A decision does not fit the trace's scenario.
+    #[error(transparent)]
+    Decision(#[from] ReplayError),
+    /// The decision that brings the finding came outside of the kernel.
+    #[error("boundary {0} lies in no step inside the kernel, so there are no others to look at")]
+    NoStep(Ordinal),
     /// The finding does not show where it ought to.
     #[error("the finding does not show under {0}, so there is nothing to bisect")]
     NotShown(String),
@@ -104,32 +140,132 @@ const fn parts(
     ]
 }
 
-impl Bisect<'_> {
-    /// The sweep under `scheduler`.
+impl<'a> Bisect<'a> {
+    /// Finds the decision that brings the finding: the first one with which it shows.
     ///
     /// # Errors
     /// See [`BisectError`].
-    pub fn sweep(&self, scheduler: &Scheduler) -> Result<Sweep, BisectError> {
-        let image = Arc::clone(&self.image);
-        let prepared = prepare(self.scenario, self.machine, scheduler, image)?;
-        let plan = prepared.plan(self.jobs).ok_or(BisectError::NoSweep)?;
-        let swept = sweep(&prepared.setup, plan, self.progress)?;
+    pub fn new(question: Question<'a>) -> Result<Self, BisectError> {
+        let Question {
+            scenario,
+            scheduler,
+            decisions,
+            verdict,
+            ..
+        } = question;
+        let mut bisect = Self {
+            question,
+            place: None,
+        };
+        let setup = bisect.setup(scheduler)?;
+        let failed = |error| BisectError::Sweep(SweepError::Setup(error));
+        let mut rig = Rig::new(&setup).map_err(failed)?;
+        let baseline = rig.run(Schedule::empty());
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut without = None;
+        for (i, decision) in decisions.iter().enumerate() {
+            entries.push(decode(scenario, i, decision)?);
+            let with = rig.run(Schedule::new(entries.clone()));
+            let found = verdicts(&mut rig, &baseline, &with, &entries);
+            if found.contains(verdict) {
+                let log = &without.as_ref().unwrap_or(&baseline).log;
+                let kernel = &log.cpu(decision.cpu).kernel;
+                let holds = |range: &Option<(Ordinal, Ordinal)>| {
+                    range.is_some_and(|(first, last)| (first..=last).contains(&decision.ordinal))
+                };
+                let step = kernel.iter().position(holds);
+                bisect.place = Some(Place {
+                    earlier: &decisions[..i],
+                    near: decision.ordinal,
+                    step: (
+                        decision.cpu,
+                        step.ok_or(BisectError::NoStep(decision.ordinal))?,
+                    ),
+                    source: source_of(entries[i].2),
+                });
+                return Ok(bisect);
+            }
+            without = Some(with);
+        }
+        if decisions.is_empty() {
+            return Ok(bisect);
+        }
+        Err(BisectError::NotShown(scheduler.name.clone()))
+    }
+
+    /// The sweep under `scheduler`, around the decision that brings the finding; `None` where the
+    /// finding needs none, or the decisions before it have no boundary under these rows.
+    ///
+    /// # Errors
+    /// See [`BisectError`].
+    pub fn sweep(&self, scheduler: &Scheduler) -> Result<Option<Sweep>, BisectError> {
+        let Some(place) = &self.place else {
+            return Ok(None);
+        };
+        let setup = self.setup(scheduler)?;
+        let mut rig = Rig::new(&setup).map_err(SweepError::Setup)?;
+        let mut earlier: Vec<Entry> = Vec::new();
+        for (i, decision) in place.earlier.iter().enumerate() {
+            let before = Schedule::new(earlier.clone());
+            let anchored = anchor(&mut rig, self.question.scenario, &before, i, decision);
+            match anchored {
+                Ok(decision) => earlier.push(decode(self.question.scenario, i, &decision)?),
+                Err(ReplayError::Stale { .. }) => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let plan = Plan {
+            cpu: place.step.0,
+            step: place.step.1,
+            source: place.source,
+            jobs: self.question.jobs,
+            reduce: true,
+            only_first: false,
+            nmis: 1,
+        };
+        let swept = match earlier.as_slice() {
+            [] => sweep(&setup, plan, self.question.progress)?,
+            earlier => sweep_behind(&setup, plan, earlier, self.question.progress)?,
+        };
         if swept.interrupted {
             return Err(BisectError::Interrupted);
         }
-        Ok(swept)
+        Ok(Some(swept))
+    }
+
+    fn setup(&self, scheduler: &Scheduler) -> Result<Setup, PrepareError> {
+        let image = Arc::clone(&self.question.image);
+        Ok(prepare(
+            self.question.scenario,
+            self.question.machine,
+            scheduler,
+            image,
+        )?
+        .setup)
+    }
+
+    /// CPU and position in its program of the step that the decision falls into.
+    #[must_use]
+    pub fn step(&self) -> Option<(usize, usize)> {
+        self.place.as_ref().map(|place| place.step)
+    }
+
+    /// The boundary of the decision that brings the finding.
+    #[must_use]
+    pub fn near(&self) -> Option<Ordinal> {
+        self.place.as_ref().map(|place| place.near)
     }
 
     /// Whether boundary number `i` of `sweep`'s bad ones shows the finding.
     #[must_use]
     pub fn is_it(&self, sweep: &Sweep, i: usize) -> bool {
         // A part of a composed function is a function of its own: only the field is compared.
-        let wanted = self.verdict.window.0.rsplit_once("write ");
+        let wanted = self.question.verdict.window.0.rsplit_once("write ");
         sweep.bad[i].causes.iter().any(|cause| {
             let after = cause.after.as_ref().map(|write| write.field.as_str());
-            cause.oracle.name() == self.verdict.oracle
-                && cause.event == self.verdict.event
-                && cause.row == self.verdict.row
+            cause.oracle.name() == self.question.verdict.oracle
+                && cause.event == self.question.verdict.event
+                && cause.row == self.question.verdict.row
                 && after == wanted.map(|(_, field)| field)
         })
     }
@@ -140,11 +276,26 @@ impl Bisect<'_> {
     /// # Errors
     /// See [`BisectError`].
     pub fn shows(&self, scheduler: &Scheduler) -> Result<bool, BisectError> {
+        if self.place.is_none() {
+            return self.shows_plainly(scheduler);
+        }
         match self.sweep(scheduler) {
-            Ok(sweep) => Ok((0..sweep.bad.len()).any(|i| self.is_it(&sweep, i))),
-            Err(BisectError::Sweep(SweepError::Baseline(_))) => Ok(false),
+            Ok(Some(sweep)) => Ok((0..sweep.bad.len()).any(|i| self.is_it(&sweep, i))),
+            Ok(None) | Err(BisectError::Sweep(SweepError::Baseline(_))) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// The same without any decision.
+    fn shows_plainly(&self, scheduler: &Scheduler) -> Result<bool, BisectError> {
+        if self.question.progress.stop.load(Ordering::Relaxed) {
+            return Err(BisectError::Interrupted);
+        }
+        let setup = self.setup(scheduler)?;
+        let mut rig = Rig::new(&setup).map_err(SweepError::Setup)?;
+        let run = rig.run(Schedule::empty());
+        let found = verdicts(&mut rig, &run, &run, &[]);
+        Ok(check_end(&run.end).is_ok() && found.contains(self.question.verdict))
     }
 
     /// The least set of rows that brings the finding from `bad` into `good`.
@@ -175,7 +326,7 @@ impl Bisect<'_> {
         }
         let mut minimal = differ.clone();
         // Most findings come from the function they show in, and what it asks for.
-        let own = |row: Row| row.name() == self.verdict.row;
+        let own = |row: Row| row.name() == self.question.verdict.row;
         let part = |row: Row| own(Row::RemoveDup) && PARTS[0].1.iter().any(|&(p, _)| p == row);
         for change in differ.iter().filter(|c| own(c.row) || part(c.row)) {
             if let Some(seed) = with_what_it_needs(from, &differ, *change)
@@ -203,7 +354,7 @@ impl Bisect<'_> {
         }
         let coupled = minimal
             .iter()
-            .filter(|change| change.row.name() != self.verdict.row)
+            .filter(|change| change.row.name() != self.question.verdict.row)
             .filter_map(|change| {
                 let rest: Vec<Change> = minimal
                     .iter()
@@ -221,6 +372,17 @@ impl Bisect<'_> {
             coupled,
             tried,
         })
+    }
+}
+
+/// Where a decision comes from.
+pub(crate) const fn source_of(decision: Decision) -> Source {
+    match decision {
+        Decision::Pmi { code } => Source::Pmi(code),
+        Decision::LatePmi { code, .. } => Source::Late(code),
+        Decision::ExternalNmi => Source::External,
+        Decision::Tick => Source::Tick,
+        Decision::Preempt { to } => Source::Preempt(to),
     }
 }
 

@@ -105,7 +105,8 @@ impl Observer for Outcomes {
 }
 
 /// The fields that those touch who come in between: NMI handlers, the other CPUs from a preemption
-/// on until the preempted CPU does something again, and interrupt handlers after a tick.
+/// on until the preempted CPU does something again, and interrupt handlers after a tick. Of several
+/// decisions it is the last one that the fields are about.
 #[derive(Debug, Clone, Default)]
 pub struct Touched {
     /// Object and offset.
@@ -118,6 +119,7 @@ pub struct Touched {
 
 impl Observer for Touched {
     fn decided(&mut self, view: &View<'_>, decision: Decision, outcome: Outcome) {
+        self.fields.clear();
         if matches!(decision, Decision::Preempt { .. }) && outcome == Outcome::Delivered {
             self.preempted = Some(view.cpu);
         }

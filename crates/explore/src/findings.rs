@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What a run with decisions shows that the run without them lacks.
 
-use check::Violation;
 use check::access_log::AccessLog;
 use check::cause::{self, Cause};
+use check::{Oracle, Violation};
 use image::Image;
 use machine::{Objects, Ordinal, Outcome};
 
@@ -14,6 +14,12 @@ pub(crate) fn fresh<'a>(run: &'a [Violation], baseline: &Run) -> Vec<&'a Violati
     run.iter()
         .filter(|v| !baseline.violations.iter().any(|b| b.same_as(v)))
         .collect()
+}
+
+/// What makes two findings the same damage, whoever sees it: a later reader of a count that is
+/// wrong for good is no news.
+pub(crate) fn damage(violation: &Violation) -> (Oracle, &str, u64) {
+    (violation.oracle, &violation.event, violation.error)
 }
 
 /// The run that a decision is added to.

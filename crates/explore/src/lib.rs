@@ -34,7 +34,7 @@ mod verdict;
 mod window;
 mod worker;
 
-pub use bisect::{Bisect, BisectError, Change, Hunks};
+pub use bisect::{Bisect, BisectError, Change, Hunks, Question};
 pub use execute::{Execution, Run, execute};
 pub use findings::outcome_name;
 pub use fuzz::{

@@ -12,7 +12,7 @@ use scenario::{Scenario, Scheduler};
 use trace::{Inline, Kind, Trace, Verdict};
 
 use crate::execute::{Run, execute};
-use crate::findings::{Base, causes, fresh};
+use crate::findings::{Base, causes, damage, fresh};
 use crate::prepare::Prepared;
 use crate::rig::Rig;
 
@@ -122,30 +122,46 @@ fn kind(scenario: &Scenario, at: Ordinal, decision: Decision) -> Kind {
     }
 }
 
-/// What `run` shows: with decisions, what the run without them lacks, around the last one; the
-/// findings themselves where there are none.
+/// What `run` shows: with decisions, what the run without them lacks, each finding around the
+/// decision that brings it, the last decision's first; the findings themselves where there are none.
 pub(crate) fn verdicts(
     rig: &mut Rig,
     baseline: &Run,
     run: &Run,
     decisions: &[Entry],
 ) -> Vec<Verdict> {
-    let Some((&decisive, earlier)) = decisions.split_last() else {
+    if decisions.is_empty() {
         let of = |v| plain(&run.image, v);
         let mut list: Vec<Verdict> = run.violations.iter().map(of).collect();
         list.sort_by(|a, b| key(a).cmp(&key(b)));
         list.dedup();
         return list;
-    };
-    let fresh = fresh(&run.violations, baseline);
-    let (cpu, at) = (decisive.0, boundary(decisive));
-    // Up to the last decision the run with it is the one without.
-    let machine = rig.stand(Schedule::new(earlier.to_vec()), (cpu, at));
-    let row = row_on_stack(&machine.view(cpu), machine.cores()[cpu].cpu.rip);
-    let without = under(rig, earlier);
-    let without = without.as_ref().unwrap_or(baseline);
-    let causes = causes(fresh, Base::of(without), &run.touched, (cpu, at), &row);
-    causes.iter().map(verdict).collect()
+    }
+    let in_the_end = fresh(&run.violations, baseline);
+    let mut list: Vec<Verdict> = Vec::new();
+    let mut less: Option<Run> = None;
+    for (i, &decisive) in decisions.iter().enumerate() {
+        let (earlier, all) = (&decisions[..i], i + 1 == decisions.len());
+        let more = (!all).then(|| rig.run(Schedule::new(decisions[..=i].to_vec())));
+        let without = less.as_ref().unwrap_or(baseline);
+        let with = more.as_ref().unwrap_or(run);
+        let among =
+            |list: &[&Violation], v: &Violation| list.iter().any(|w| damage(w) == damage(v));
+        let known = fresh(&without.violations, baseline);
+        let mut brought = fresh(&with.violations, baseline);
+        brought.retain(|v| !among(&known, v) && among(&in_the_end, v));
+        let (cpu, at) = (decisive.0, boundary(decisive));
+        // Up to the decision the run with it is the one without.
+        let machine = rig.stand(Schedule::new(earlier.to_vec()), (cpu, at));
+        let row = row_on_stack(&machine.view(cpu), machine.cores()[cpu].cpu.rip);
+        let causes = causes(brought, Base::of(without), &with.touched, (cpu, at), &row);
+        let mut found: Vec<Verdict> = causes.iter().map(verdict).collect();
+        found.append(&mut list);
+        list = found;
+        less = more;
+    }
+    list.dedup();
+    list
 }
 
 /// The run under `decisions`; none where there are none, as that is the run without NMI.

@@ -263,9 +263,9 @@ pub fn replay(trace: &Trace, image: Arc<Image>) -> Result<Replay, ReplayError> {
     })
 }
 
-/// A decision of a trace that was made with another image, at the boundary that its semantic point
-/// names in this one.
-fn anchor(
+/// A decision of a trace that was made with another image or scheduler, at the boundary that its
+/// semantic point names with this one.
+pub(crate) fn anchor(
     rig: &mut Rig,
     scenario: &Scenario,
     before: &Schedule,
@@ -315,7 +315,8 @@ pub(crate) fn parse_semantic(words: &str, scenario: &Scenario, cpu: usize) -> Op
     })
 }
 
-fn decode(
+/// A recorded decision as the machine takes it.
+pub(crate) fn decode(
     scenario: &Scenario,
     position: usize,
     decision: &trace::Decision,

@@ -5,7 +5,6 @@
 //! are the same, so the boundary is exact.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
 use check::access_log::AccessLog;
 use check::cause::row_of;
@@ -57,36 +56,9 @@ pub(crate) fn resolve(
             step,
             ..
         } => {
-            let image = Arc::clone(&rig.setup().image);
-            let addr = image
-                .symbol(symbol)
-                .ok_or_else(|| ResolveError::Symbol(symbol.clone()))?
-                .addr
-                + offset;
-            let machine = rig.reset();
-            let watched = machine.watches_code(addr);
-            machine.watch_code(addr);
-            let reached = Reached {
-                cpu,
-                addr,
-                at: vec![],
-            };
-            let mut reached = (reached, AccessLog::new());
-            machine.run(
-                &mut schedule.clone(),
-                &mut reached,
-                Until::End { limit: RUN_LIMIT },
-            );
-            if !watched {
-                machine.unwatch_code(addr);
-            }
-            let (reached, log) = reached;
+            let (mut hits, log) = reached(rig, schedule, cpu, (symbol, *offset))?;
             let range = step_range(scenario, &log, step.as_deref())?;
-            let hits: Vec<Ordinal> = reached
-                .at
-                .into_iter()
-                .filter(|at| range.contains(at))
-                .collect();
+            hits.retain(|at| range.contains(at));
             Ok((cpu, nth(&hits, *hit, || format!("{symbol}+{offset:#x}"))?))
         }
         Point::Semantic {
@@ -116,6 +88,34 @@ pub(crate) fn resolve(
             Ok((cpu, at))
         }
     }
+}
+
+/// Every boundary before an instruction, by symbol and offset, in the run under `schedule`; and what
+/// that run accesses.
+pub(crate) fn reached(
+    rig: &mut Rig,
+    schedule: &Schedule,
+    cpu: usize,
+    (symbol, offset): (&str, u64),
+) -> Result<(Vec<Ordinal>, AccessLog), ResolveError> {
+    let unknown = || ResolveError::Symbol(symbol.to_owned());
+    let addr = rig.setup().image.symbol(symbol).ok_or_else(unknown)?.addr + offset;
+    let machine = rig.reset();
+    let watched = machine.watches_code(addr);
+    machine.watch_code(addr);
+    let reached = Reached {
+        cpu,
+        addr,
+        at: vec![],
+    };
+    let mut reached = (reached, AccessLog::new());
+    let end = Until::End { limit: RUN_LIMIT };
+    machine.run(&mut schedule.clone(), &mut reached, end);
+    if !watched {
+        machine.unwatch_code(addr);
+    }
+    let (reached, log) = reached;
+    Ok((reached.at, log))
 }
 
 /// The CPU that a point is about: as it says, or that of its step, or the first.

@@ -15,7 +15,9 @@ use check::{Sight, Violation};
 use machine::{End, Entry, Ordinal, Outcome, Schedule, SetupError, Until};
 
 use crate::execute::{Execution, execute};
+use crate::expand::{Common, Node};
 use crate::path::{Path, Step};
+use crate::rig::Rig;
 use crate::search::Space;
 use crate::setup::{RUN_LIMIT, Setup};
 use crate::worker::{Ground, Part, Worker};
@@ -251,6 +253,64 @@ pub fn sweep(setup: &Setup, plan: Plan, progress: &Progress) -> Result<Sweep, Sw
         baseline,
         bad: all.bad,
         failed: all.failed,
+        interrupted: progress.stop.load(Ordering::Relaxed),
+    })
+}
+
+/// Sweeps one step of `setup` behind decisions that stay as they are; they and what they show are
+/// the ground that boundaries are judged on. Not by blocks, so there is one worker.
+///
+/// # Errors
+/// As [`sweep`]; the run with the decisions fails too.
+pub(crate) fn sweep_behind(
+    setup: &Setup,
+    plan: Plan,
+    decisions: &[Entry],
+    progress: &Progress,
+) -> Result<Sweep, SweepError> {
+    let baseline = execute(setup, Schedule::empty())?;
+    check_end(&baseline.end).map_err(SweepError::Baseline)?;
+    let any = u32::MAX;
+    let space = Space {
+        sources: vec![(plan.source, String::new())],
+        nmis: any,
+        preemptions: any,
+        ticks: any,
+        step: Some((plan.cpu, plan.step)),
+        reduce: plan.reduce,
+        max_executions: None,
+    };
+    let common = Common {
+        setup,
+        space: &space,
+        baseline: &baseline,
+        sight: &Sight::new(&setup.image),
+        progress,
+    };
+    let node = Node {
+        decisions: decisions.to_vec(),
+        inside: false,
+    };
+    let mut found = common.expand(&mut Rig::new(setup)?, &node);
+    let Some(run) = found.run else {
+        let words = "with the decisions before the last it does not end well";
+        return Err(SweepError::Baseline(words.to_owned()));
+    };
+    let range = run.log.cpu(plan.cpu).kernel.get(plan.step);
+    let range = range.copied().flatten().ok_or(SweepError::NoKernel)?;
+    let tried = found.tried.remove(&0).unwrap_or_default();
+    Ok(Sweep {
+        source: plan.source,
+        cpu: plan.cpu,
+        range,
+        boundaries: tried.boundaries,
+        outcomes: tried.outcomes,
+        sampled: tried.sampled,
+        quiet: BTreeSet::new(),
+        executions: tried.executions + 2,
+        baseline,
+        bad: found.bad.into_iter().map(|(_, _, bad)| bad).collect(),
+        failed: Vec::new(),
         interrupted: progress.stop.load(Ordering::Relaxed),
     })
 }

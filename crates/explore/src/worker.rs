@@ -19,7 +19,7 @@ use machine::{
 };
 
 use crate::execute::{Execution, Outcomes, Touched, hangs};
-use crate::findings::{Base, causes, fresh};
+use crate::findings::{Base, causes, damage, fresh};
 use crate::footprint::Footprint;
 use crate::inject::counts;
 use crate::path::{Path, Step, follows_kernel};
@@ -532,12 +532,6 @@ impl<'a, 'm> Worker<'a, 'm> {
 /// Stands in while the real ones are lent.
 fn idle_watchers() -> Watchers {
     (Oracles::new(BTreeMap::new()), Default::default())
-}
-
-/// What makes two findings the same damage, whoever sees it: a later reader of a count that is
-/// wrong for good is no news.
-pub(crate) fn damage(violation: &Violation) -> (Oracle, &str, u64) {
-    (violation.oracle, &violation.event, violation.error)
 }
 
 fn boundaries(machine: &Machine) -> u64 {

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Shrinking: the cause stays, and nothing more can go.
 
+mod common;
+
 use std::cell::RefCell;
 use std::path::Path;
 use std::sync::Arc;
 
+use common::{Shipped, machine_text};
 use explore::{Progress, Recorded, Shrink, Signature, Size};
 use image::Image;
 use trace::Trace;
@@ -103,4 +106,149 @@ fn what_shows_without_an_nmi() {
     assert_eq!(trace.verdicts.len(), 1);
     let size = shrunk(&trace);
     assert_eq!((size.events, size.decisions), (2, 0), "{size:?}");
+}
+
+/// The run of `text` with its injections under a scheduler, recorded.
+fn recorded(text: &str, scheduler: &str) -> Trace {
+    let shipped = Shipped::parse("s.toml", text.to_owned());
+    let prepared = shipped.prepare(scheduler);
+    let decisions = explore::injections(&prepared.setup, &shipped.scenario);
+    let decisions = decisions.unwrap_or_else(|(_, e)| panic!("{e}"));
+    let machine = &shipped.scenario.machine;
+    let files = explore::Files {
+        scenario: (text, "s.toml"),
+        machine: (&machine_text(machine), machine),
+        scheduler: &common::scheduler(scheduler),
+    };
+    explore::record(&prepared, &shipped.scenario, files, &decisions).unwrap()
+}
+
+/// P20, read twice: the first NMI is inside of read_dup, and what it leaves is read by the second.
+const READ_TWICE: &str = r#"format = 1
+title = "two NMIs"
+machine = "skylake"
+event = [
+  { id = "G", kind = "cycles" },
+  { id = "A", kind = "instructions", exclude_kernel = true },
+  { id = "B", like = "A" },
+]
+
+[[cpu]]
+program = [
+  { open = "G" },
+  { open = "A" },
+  { open = "B" },
+  { probe = "A" },
+  { work = 1000 },
+  { read = "B" },
+  { close = "A", label = "target" },
+  { work = 1000 },
+  { read = "B" },
+]
+
+[[inject]]
+external = "A"
+at = { after = "read A.dup_count", step = "target" }
+
+[[inject]]
+external = "A"
+at = { before = "read A.state", hit = 7, step = "target" }
+"#;
+
+#[test]
+fn two_nmis_stay_where_both_are_needed() {
+    let trace = recorded(READ_TWICE, "v10");
+    assert_eq!(trace.decisions.len(), 2);
+    let size = shrunk(&trace);
+    assert_eq!((size.events, size.operations), (2, 4));
+    assert_eq!(size.decisions, 2);
+}
+
+/// P4 with an NMI beside the one that shows it.
+fn with_another(injections: &str) -> String {
+    format!(
+        r#"format = 1
+title = "an NMI too many"
+machine = "skylake"
+event = [
+  {{ id = "L", kind = "inject", sample_period = 2, read = "group" }},
+  {{ id = "A", kind = "instructions", group = "L", exclude_kernel = true }},
+  {{ id = "B", like = "A", group = "none" }},
+]
+
+[[cpu]]
+program = [
+  {{ open = "L" }},
+  {{ open = "A" }},
+  {{ work = 1000 }},
+  {{ read = "A", label = "before" }},
+  {{ open = "B", label = "target" }},
+  {{ work = 1000 }},
+  {{ read = "A", label = "later" }},
+]
+{injections}"#
+    )
+}
+
+#[test]
+fn an_nmi_that_is_not_needed_goes() {
+    let inject = |at: &str| format!("\n[[inject]]\npmi = \"L\"\nat = {{ {at} }}\n");
+    let before = inject("before = \"read A.state\", step = \"before\"");
+    let needed = inject("before = \"write A.dup_count\", step = \"target\"");
+    let later = inject("after = \"read A.count\", step = \"later\"");
+    for injections in [
+        before.clone() + &needed,
+        needed.clone() + &later,
+        before + &needed + &later,
+    ] {
+        let trace = recorded(&with_another(&injections), "v10");
+        assert!(trace.decisions.len() >= 2);
+        assert_eq!(trace.verdicts[0].row, "init_dup_master", "{injections}");
+        let size = shrunk(&trace);
+        assert_eq!((size.operations, size.decisions), (3, 1), "{injections}");
+    }
+}
+
+#[test]
+fn a_tick() {
+    // It rotates the master M away, while its sharer A is pinned and goes on.
+    let text = r#"format = 1
+title = "a tick"
+machine = "long-skid-minimal"
+event = [
+  { id = "B", kind = "branches", read = "group", exclude_kernel = true },
+  { id = "M", kind = "instructions", group = "B", exclude_kernel = true },
+  { id = "L", kind = "branch-misses", read = "group", pinned = true },
+  { id = "A", like = "M", group = "L" },
+  { id = "C", kind = "cycles", exclude_kernel = true },
+]
+
+[[cpu]]
+program = [
+  { open = "B" },
+  { open = "M" },
+  { open = "L" },
+  { open = "A" },
+  { open = "C" },
+  { work = 500 },
+  { read = "C", label = "target" },
+  { work = 500 },
+  { read = "L" },
+  { read = "B" },
+]
+
+[[inject]]
+tick = {}
+at = { before = "read C.count", step = "target" }
+"#;
+    let trace = recorded(text, "mutants/p1-count-of-enabled");
+    let size = shrunk(&trace);
+    assert_eq!(size.decisions, 1);
+    assert!(size.operations <= 8, "{size:?}");
+}
+
+#[test]
+fn two_preemptions_stay_where_both_are_needed() {
+    let size = shrunk(&committed("p20-exit-dup-master-remote.delta.inject.trace"));
+    assert_eq!((size.cpus, size.operations, size.decisions), (2, 6, 2));
 }

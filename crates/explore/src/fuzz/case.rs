@@ -14,6 +14,7 @@ use super::choose::{Ground, Place, Spot, Strategy, Tried, codes, in_order, kind,
 use super::cover::{Cover, Scout};
 use super::dice::Dice;
 use crate::execute::{Outcomes, Run, Touched, hangs, watchers};
+use crate::findings::damage;
 use crate::findings::{Base, causes, fresh};
 use crate::inject::counts;
 use crate::known::{KnownFindings, explains};
@@ -24,7 +25,6 @@ use crate::setup::Setup;
 use crate::shrink::Signature;
 use crate::sweep::{Source, check_end};
 use crate::verdict::expects;
-use crate::worker::damage;
 
 /// Runs of one case, the one without decisions included. Part of the numbering of executions.
 pub(crate) const RUNS: u64 = 8;

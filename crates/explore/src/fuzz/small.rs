@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use check::cause::row_on_stack;
 use crossbeam::channel;
-use machine::{Decision, Schedule};
+use machine::Schedule;
 use scenario::{Scenario, Source};
 use trace::Trace;
 
 use super::{Campaign, Found};
+use crate::bisect::source_of;
 use crate::findings::{Base, causes, fresh};
 use crate::inject::injections;
 use crate::known::{KnownFindings, explains};
@@ -19,7 +20,7 @@ use crate::record::{Files, boundary, record, verdict};
 use crate::resolve::ResolveError;
 use crate::rig::Rig;
 use crate::shrink::{Shrink, ShrinkError, Signature, Size};
-use crate::sweep::{self, Progress};
+use crate::sweep::Progress;
 
 /// The scenario and the trace of a finding.
 #[derive(Debug)]
@@ -173,15 +174,4 @@ fn ids(scenario: &Scenario) -> Vec<String> {
         .iter()
         .map(|event| event.id.clone())
         .collect()
-}
-
-/// The kind of source that makes a decision.
-fn source_of(decision: Decision) -> sweep::Source {
-    match decision {
-        Decision::Pmi { code } => sweep::Source::Pmi(code),
-        Decision::LatePmi { code, .. } => sweep::Source::Late(code),
-        Decision::ExternalNmi => sweep::Source::External,
-        Decision::Tick => sweep::Source::Tick,
-        Decision::Preempt { to } => sweep::Source::Preempt(to),
-    }
 }

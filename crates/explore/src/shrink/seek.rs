@@ -17,7 +17,7 @@ use crate::inject::{injection, injections};
 use crate::prepare::{Prepared, prepare};
 use crate::record::{boundary, decision, verdicts};
 use crate::replay::parse_semantic;
-use crate::resolve::{cpu_of, matching};
+use crate::resolve::{cpu_of, matching, reached};
 use crate::rig::Rig;
 use crate::sweep::check_end;
 
@@ -197,7 +197,19 @@ impl Candidate<'_> {
             return Ok(None);
         };
         let cpu = cpu_of(&self.scenario, &last.at);
-        for at in self.window(cpu) {
+        let schedule = Schedule::new(before.clone());
+        let under = match before.as_slice() {
+            [] => None,
+            _ => Some(self.rig()?.run(schedule.clone())),
+        };
+        let mut boundaries = self.window(cpu, under.as_ref().unwrap_or(&self.baseline));
+        if let Point::Code { symbol, offset, .. } = &last.at {
+            // Without what went out it is reached less often.
+            let hits = reached(&mut *self.rig()?, &schedule, cpu, (symbol, *offset));
+            let hits = hits.map(|(hits, _)| hits).unwrap_or_default();
+            boundaries.extend(hits.into_iter().take(TRIED));
+        }
+        for at in boundaries {
             if self.shrink.stopped() {
                 break;
             }
@@ -250,10 +262,11 @@ impl Candidate<'_> {
         Ok(None)
     }
 
-    /// The boundaries of `cpu` between the finding's two writes, from the earliest on.
-    fn window(&self, cpu: usize) -> Vec<Ordinal> {
+    /// The boundaries of `cpu` between the finding's two writes, from the earliest on, in the run
+    /// with the decisions before the one that is looked for.
+    fn window(&self, cpu: usize, under: &Run) -> Vec<Ordinal> {
         let [after, before] = &self.wanted.window;
-        let log = &self.baseline.log.cpu(cpu).base;
+        let log = &under.log.cpu(cpu).base;
         let writes = |(row, field): &(String, String)| -> Vec<Ordinal> {
             let pattern = Access {
                 row: Some(row.clone()),
@@ -261,10 +274,15 @@ impl Candidate<'_> {
                 object: None,
                 field: field.clone(),
             };
-            let objects = &self.baseline.objects;
-            matching(log, objects, &self.prepared.setup.image, &pattern, None)
-                .map(|access| access.ordinal)
-                .collect()
+            matching(
+                log,
+                &under.objects,
+                &self.prepared.setup.image,
+                &pattern,
+                None,
+            )
+            .map(|access| access.ordinal)
+            .collect()
         };
         let end = log.last().map_or(0, |access| access.ordinal + 1);
         let begins = after.as_ref().map_or_else(|| vec![0], writes);

@@ -9,7 +9,7 @@ use explore::{
     prepare, sweep,
 };
 use machine::Schedule;
-use scenario::{Diagnostics, Library, Resolved, Scenario, Source};
+use scenario::{Diagnostics, Library, Resolved, Scenario, Scheduler, Source};
 
 /// A shipped scenario with everything it names.
 pub(crate) struct Shipped {
@@ -76,6 +76,16 @@ pub(crate) fn scenario_files() -> Vec<PathBuf> {
     found
 }
 
+/// A shipped scheduler.
+pub(crate) fn scheduler(name: &str) -> Scheduler {
+    show(scenario::scheduler_by_name(name, &Disk))
+}
+
+/// The text of a shipped machine.
+pub(crate) fn machine_text(name: &str) -> String {
+    find("machines", name).expect("a shipped machine").1
+}
+
 /// The text of a shipped scenario.
 pub(crate) fn text_of(name: &str) -> String {
     std::fs::read_to_string(configs().join("scenarios").join(name)).unwrap()
@@ -109,7 +119,7 @@ impl Shipped {
     pub(crate) fn prepare(&self, scheduler: &str) -> Prepared {
         let scheduler = match self.resolved.schedulers.get(scheduler) {
             Some(found) => found.clone(),
-            None => show(scenario::scheduler_by_name(scheduler, &Disk)),
+            None => self::scheduler(scheduler),
         };
         prepare(
             &self.scenario,
