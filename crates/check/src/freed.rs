@@ -1,19 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Oracle `freed`: no access to an event after it was freed. Freed events are poisoned and never
-//! reused, so that every late access is seen.
+//! reused, so that every late access is seen. One instruction is told of once in a step: who waits for
+//! a lock in a freed event waits for ever.
 
-use machine::{ObjectAccess, View, access_word};
+use std::collections::BTreeSet;
+
+use machine::{ObjectAccess, ObjectId, View, access_word};
 
 use crate::violation::{Moment, Oracle, Violation};
 
-/// Judges an access.
-pub(crate) fn judge(view: &View<'_>, access: &ObjectAccess) -> Option<Violation> {
-    let object = view.objects.get(access.object);
-    if !object.dead || poisons(view, access.rip) {
-        return None;
+/// What has been told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Freed {
+    told: BTreeSet<(ObjectId, u64, Option<usize>)>,
+}
+
+impl Freed {
+    /// Judges an access.
+    pub(crate) fn access(&mut self, view: &View<'_>, access: &ObjectAccess) -> Option<Violation> {
+        let dead = view.objects.get(access.object).dead && !poisons(view, access.rip);
+        let place = (access.object, access.rip, view.core.step);
+        (dead && self.told.insert(place)).then(|| violation(view, access))
     }
+}
+
+fn violation(view: &View<'_>, access: &ObjectAccess) -> Violation {
+    let object = view.objects.get(access.object);
     let field = view.objects.field_name(access.offset);
-    Some(Violation {
+    Violation {
         oracle: Oracle::Freed,
         event: object.name.clone(),
         reader: None,
@@ -26,7 +40,7 @@ pub(crate) fn judge(view: &View<'_>, access: &ObjectAccess) -> Option<Violation>
         error: access.rip,
         tolerated: None,
         at: Moment::of(view, access.rip),
-    })
+    }
 }
 
 /// The function that fills a freed event with poison touches it by design.

@@ -11,6 +11,7 @@ use machine::{AccessKind, Decision, GuestEvent, NmiFrame, ObjectAccess, Observer
 use crate::armed::Armed;
 use crate::claims::Claims;
 use crate::exchange::Exchange;
+use crate::freed::Freed;
 use crate::monotony::Monotony;
 use crate::ownership::Ownership;
 use crate::schedule::Scheduling;
@@ -20,7 +21,7 @@ use crate::state::StateMachine;
 use crate::times::Times;
 use crate::user_page::UserPages;
 use crate::violation::Violation;
-use crate::{count, freed, progress, warn};
+use crate::{count, progress, warn};
 
 /// Every oracle that exists. A copy of it belongs into each snapshot of the machine it watches.
 #[derive(Debug, Clone)]
@@ -33,6 +34,7 @@ pub struct Oracles {
     violations: Vec<Violation>,
     user_pages: UserPages,
     exchange: Exchange,
+    freed: Freed,
     sharing: Sharing,
     times: Times,
     scheduling: Scheduling,
@@ -55,6 +57,7 @@ impl Oracles {
             violations: Vec::new(),
             user_pages: UserPages::default(),
             exchange: Exchange::default(),
+            freed: Freed::default(),
             sharing: Sharing::default(),
             times: Times::default(),
             scheduling: Scheduling::default(),
@@ -211,7 +214,7 @@ impl Observer for Oracles {
         self.violations.extend(self.monotony.access(view, access));
         self.violations.extend(self.ownership.access(view, access));
         self.violations.extend(StateMachine::access(view, access));
-        self.violations.extend(freed::judge(view, access));
+        self.violations.extend(self.freed.access(view, access));
     }
 
     fn decided(&mut self, _view: &View<'_>, decision: Decision, outcome: Outcome) {

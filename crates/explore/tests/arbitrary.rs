@@ -6,7 +6,7 @@
 //!
 //! `ARBITRARY=first..last` in the environment runs other programs than the usual ones, by number;
 //! `ARBITRARY_SCHEDULERS=v10,delta` runs them under other schedulers, and prints what those have that
-//! mainline has not. A finding is printed with the smallest program that shows it.
+//! mainline has not; with `ARBITRARY_SHOW` each program is printed before it runs. A finding is printed with the smallest program that shows it.
 
 mod common;
 
@@ -154,6 +154,11 @@ fn steps(random: &mut Random, events: &[Event], tasks: bool) -> Vec<Step> {
     let mut current: Option<String> = None;
     let mut alive = vec!["T".to_owned()];
     let mut born = 0;
+    // A group read of a member whose leader was closed after its CPU went away never ends, in
+    // mainline either (known.toml, oracle `freed`).
+    let waits_for_freed = events
+        .iter()
+        .any(|event| event.group.is_some() && event.read == ReadFormat::Group);
     if tasks && !random.one_in(4) {
         ops.push(Op::Switch(SwitchTarget::Task("T".to_owned())));
         current = Some("T".to_owned());
@@ -220,7 +225,9 @@ fn steps(random: &mut Random, events: &[Event], tasks: bool) -> Vec<Step> {
                 let event = (!mapped.is_empty()).then(|| (*random.of(&mapped)).to_owned());
                 event.map(Op::UserRead)
             }
-            17 if random.one_in(6) => Some(*random.of(&[&Op::Offline, &Op::Online])).cloned(),
+            17 if !waits_for_freed && random.one_in(6) => {
+                Some(*random.of(&[&Op::Offline, &Op::Online])).cloned()
+            }
             18..=20 => {
                 let target = if random.one_in(4) {
                     None
@@ -381,6 +388,9 @@ fn mainline_has_no_finding_but_known_ones_in_any_program() {
             continue;
         };
         valid += 1;
+        if std::env::var_os("ARBITRARY_SHOW").is_some() {
+            eprintln!("{}", write_scenario(&scenario));
+        }
         // Known or not: the question is what a version adds.
         let mainline = if compared {
             found(&shipped, "none", &[])
