@@ -15,7 +15,7 @@ use crate::freed::Freed;
 use crate::monotony::Monotony;
 use crate::ownership::Ownership;
 use crate::schedule::Scheduling;
-use crate::shadow::{Shadow, Spec};
+use crate::shadow::{Shadow, Spec, is_zeroing};
 use crate::sharing::Sharing;
 use crate::state::StateMachine;
 use crate::times::Times;
@@ -203,6 +203,10 @@ impl Observer for Oracles {
                 "state" => self.armed.transitions += 1,
                 _ => {}
             }
+        }
+        if is_zeroing(view, access) {
+            // What was read before is more than what is read from here on.
+            self.monotony.reset();
         }
         self.claims.access(view, access);
         self.shadow.access(view, access);

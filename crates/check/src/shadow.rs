@@ -86,8 +86,8 @@ struct Ideal {
     /// decision delivers any.
     exact: bool,
     /// Ideal at the last sync with the counter, by flow of control. What interrupted code has loaded
-    /// before an NMI is older than the NMI's sync.
-    synced: [u64; 2],
+    /// before an interrupt or NMI is older than that one's sync.
+    synced: [u64; FLOWS],
     /// Ideal when the last sync was over: the counter was read between the two.
     folded: u64,
     /// The reset that is under way has stored its zero: what might be read before.
@@ -158,8 +158,21 @@ struct OnCpu {
     entry: BTreeMap<ObjectId, u64>,
     /// The same of whole families, by the opened event: a child may exit meanwhile.
     families: BTreeMap<ObjectId, u64>,
-    /// By flow of control: interrupted code, NMI handler.
-    looks: [Looks; 2],
+    /// By flow of control.
+    looks: [Looks; FLOWS],
+}
+
+/// Flows of control on one CPU, each interrupting those before it: calls, interrupt handlers, NMI
+/// handlers.
+const FLOWS: usize = 3;
+
+/// The flow that runs.
+fn flow(view: &View<'_>) -> usize {
+    match (view.core.nmi, view.core.interrupt) {
+        (Some(_), _) => 2,
+        (None, Some(_)) => 1,
+        (None, None) => 0,
+    }
 }
 
 impl Shadow {
@@ -276,11 +289,7 @@ impl Shadow {
         let synced = if ideal.exact {
             most
         } else {
-            let [base, nmi] = ideal.synced;
-            let synced = match view.core.nmi {
-                Some(_) => base.max(nmi),
-                None => base,
-            };
+            let synced = ideal.synced_up_to(flow(view));
             ideal.flipping.map_or(synced, |(_, from)| from).min(most)
         };
         // A call that asks another CPU returns what was true at some moment while it ran.
@@ -341,7 +350,7 @@ impl Shadow {
                     Counted::Injected(_) => false,
                     Counted::Clock => true,
                 },
-                synced: [0; 2],
+                synced: [0; FLOWS],
                 folded: 0,
                 zeroed: None,
                 slack: 0,
@@ -358,9 +367,9 @@ impl Shadow {
             args: [regs[RDI], regs[RSI], regs[RDX]],
         });
         self.leave_user(view);
-        // Nobody has loaded anything yet: what NMIs have folded so far, every reader sees.
+        // Nobody has loaded anything yet: what handlers have folded so far, every reader sees.
         for ideal in self.events.values_mut() {
-            ideal.synced[0] = ideal.synced[0].max(ideal.synced[1]);
+            ideal.synced[0] = ideal.synced_up_to(FLOWS - 1);
         }
     }
 
@@ -432,7 +441,7 @@ impl Shadow {
         for ideal in self.events.values_mut() {
             if let Some((_, from)) = ideal.flipping.take_if(|(cpu, _)| *cpu == view.cpu) {
                 ideal.slack += ideal.now(view).saturating_sub(from);
-                ideal.synced = [ideal.now(view); 2];
+                ideal.synced = [ideal.now(view); FLOWS];
             }
         }
     }
@@ -455,7 +464,7 @@ impl Shadow {
         if self.events.values().all(|ideal| ideal.exact) {
             return;
         }
-        let flow = usize::from(view.core.nmi.is_some());
+        let flow = flow(view);
         match (view.objects.field_name(access.offset), access.kind) {
             ("hw.prev_count", AccessKind::Read) => {
                 let moving = self.events.iter().filter(|(_, ideal)| !ideal.exact);
@@ -699,6 +708,11 @@ pub(crate) fn is_zeroing(view: &View<'_>, access: &ObjectAccess) -> bool {
 }
 
 impl Ideal {
+    /// Ideal at the last sync that a reader in this flow of control may have seen.
+    fn synced_up_to(&self, flow: usize) -> u64 {
+        self.synced[..=flow].iter().copied().max().unwrap_or(0)
+    }
+
     /// Occurrences on `cpu` in the rings that the event counts, since reset of the machine.
     fn total(&self, view: &View<'_>, cpu: usize) -> u64 {
         let event = match self.spec.counted {
@@ -728,7 +742,7 @@ impl Ideal {
     /// The count is another one from here on; what runs goes on running.
     fn settle_as(&mut self, view: &View<'_>, count: u64) {
         self.count = count;
-        self.synced = [count; 2];
+        self.synced = [count; FLOWS];
         self.folded = count;
         self.since = self.since.map(|(cpu, _)| (cpu, self.total(view, cpu)));
     }
@@ -741,7 +755,7 @@ impl Ideal {
         }
         let meanwhile = entry.map_or(0, |entry| self.now(view).saturating_sub(entry));
         self.count = meanwhile;
-        self.synced = [0; 2];
+        self.synced = [0; FLOWS];
         self.since = self.since.map(|(cpu, _)| (cpu, self.total(view, cpu)));
         self.slack = meanwhile;
     }
@@ -749,13 +763,12 @@ impl Ideal {
     /// The zero of a reset is stored here: what has counted since the last sync is in the counter
     /// still. When exactly that read it, is known but for the instructions around it.
     fn zero(&mut self, view: &View<'_>) {
-        let [base, nmi] = self.synced;
-        let synced = base.max(nmi).min(self.now(view));
+        let synced = self.synced_up_to(FLOWS - 1).min(self.now(view));
         self.zeroed = Some([synced.saturating_sub(self.slack), self.now(view)]);
         self.count = self.now(view) - synced;
         self.since = self.since.map(|(cpu, _)| (cpu, self.total(view, cpu)));
         self.slack = self.folded.saturating_sub(synced);
-        self.synced = [0; 2];
+        self.synced = [0; FLOWS];
         self.folded = self.slack;
     }
 }

@@ -149,6 +149,11 @@ pub const TRANSITIONS: &[Transition] = &[
         "event_sched_out (master with active duplicates)",
     ),
     t(State::Off, State::Dead, "perf_event_release_kernel"),
+    t(
+        State::Inactive,
+        State::Dead,
+        "perf_event_release_kernel (enabled after its CPU went away)",
+    ),
     t(State::Error, State::Dead, "perf_event_release_kernel"),
     t(State::Exit, State::Dead, "perf_event_release_kernel"),
     t(State::Off, State::Exit, "perf_event_exit_event"),
