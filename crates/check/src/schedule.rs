@@ -62,9 +62,12 @@ impl Scheduling {
         let fits = self.fits(view, &meant);
         for &id in &meant {
             let state = view.field(id, "state").map_or(0, |state| state as i32);
-            if scheduled(view, id) {
+            if !fits {
+                // Who is on the PMU now may have to leave it before there is room again.
+                self.excused.insert(id);
+            } else if scheduled(view, id) {
                 self.excused.remove(&id);
-            } else if !fits || turned_off(view, id, state) {
+            } else if turned_off(view, id, state) {
                 self.excused.insert(id);
             } else if !self.excused.contains(&id) && self.reported.insert(id) {
                 let name = State::from_number(state).map_or("unknown", State::name);

@@ -192,7 +192,19 @@ fn bad_text<T>(cx: &Cx, text: &Spanned<String>, parsed: Result<T, String>) -> Op
 /// An access whose object, if it has one, is an event of the file.
 pub(crate) fn access(cx: &Cx, text: &Spanned<String>, events: &Events) -> Option<Access> {
     /// Structures inside objects of the guest: the first part of a field's path, not an event.
-    const PARTS: &[&str] = &["hw", "attr", "ctx", "cpuctx", "cpuc"];
+    const PARTS: &[&str] = &[
+        "hw",
+        "attr",
+        "ctx",
+        "cpuctx",
+        "cpuc",
+        "active_list",
+        "child_list",
+        "dup_active_list",
+        "event_entry",
+        "group_node",
+        "sibling_list",
+    ];
     let parsed = Access::parse(text.get_ref(), |name| events.has(name));
     let access = bad_text(cx, text, parsed)?;
     if access.object.is_none()

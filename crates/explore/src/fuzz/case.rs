@@ -180,6 +180,7 @@ impl Case<'_> {
             });
         }
         if !self.baseline.hangs
+            && !self.is_broken()
             && let Err(words) = check_end(&self.baseline.end)
         {
             self.fails(&words, Vec::new());
@@ -379,7 +380,11 @@ impl Case<'_> {
         if let Some(&(_, outcome)) = with.outcomes.last() {
             *self.shown.outcomes.entry(outcome).or_default() += 1;
         }
-        if let Some(words) = &with.failed {
+        let freed = |v: &Violation| v.oracle == Oracle::Freed;
+        if let Some(words) = &with.failed
+            && !with.violations.iter().any(freed)
+        {
+            // Otherwise it is what the use of a freed event has led to.
             self.fails(words, decisions.clone());
         }
         let earlier = before.map_or(&[][..], |run| &run.violations);

@@ -191,7 +191,7 @@ impl Maker<'_> {
     /// One more operation.
     fn act(&mut self, cpu: &mut Cpu, number: usize) {
         type Act<'d> = fn(&mut Maker<'d>, &mut Cpu, usize);
-        let acts: [(u64, Act<'_>); 20] = [
+        let acts: [(u64, Act<'_>); 19] = [
             (26, |m, cpu, _| m.open(cpu)),
             (3, |m, cpu, _| m.open_injector(cpu)),
             (18, |m, cpu, _| m.work(cpu)),
@@ -232,14 +232,6 @@ impl Maker<'_> {
                 if cpu.current.is_some() {
                     cpu.steps.push(step(Op::Exec));
                 }
-            }),
-            (1, |m, cpu, _| {
-                let op = if m.dice.percent(50) {
-                    Op::Offline
-                } else {
-                    Op::Online
-                };
-                cpu.steps.push(step(op));
             }),
         ];
         let at = self.dice.weighted(acts.iter().map(|(weight, _)| *weight));
