@@ -306,7 +306,7 @@ impl Case<'_> {
                     failed: self.failure(&end, hangs),
                     row: &row,
                 };
-                self.judge(spot, vec![entry], &with, None);
+                self.judge(spot, &[entry], &with, None);
             } else {
                 *self.shown.outcomes.entry(Outcome::NotArmed).or_default() += 1;
             }
@@ -357,7 +357,7 @@ impl Case<'_> {
                 row: &row,
             };
             let failed = with.failed.is_some() || run.hangs;
-            self.judge(&spot, decisions.clone(), &with, before.as_ref());
+            self.judge(&spot, &decisions, &with, before.as_ref());
             if failed || level + 1 == depth {
                 return;
             }
@@ -374,7 +374,7 @@ impl Case<'_> {
     }
 
     /// What a run shows beyond `before`, or beyond the run without decisions.
-    fn judge(&mut self, spot: &Spot, decisions: Vec<Entry>, with: &With<'_>, before: Option<&Run>) {
+    fn judge(&mut self, spot: &Spot, decisions: &[Entry], with: &With<'_>, before: Option<&Run>) {
         self.shown.executions += 1;
         self.shown.looked += u64::from(with.looked);
         if let Some(&(_, outcome)) = with.outcomes.last() {
@@ -385,7 +385,7 @@ impl Case<'_> {
             && !with.violations.iter().any(freed)
         {
             // Otherwise it is what the use of a freed event has led to.
-            self.fails(words, decisions.clone());
+            self.fails(words, decisions.to_vec());
         }
         let earlier = before.map_or(&[][..], |run| &run.violations);
         let news: Vec<&Violation> = fresh(with.violations, &self.baseline)
@@ -425,7 +425,7 @@ impl Case<'_> {
                 verdict,
                 example: example.map_or_else(String::new, ToString::to_string),
                 reason: reason.map(|entry| entry.reason.clone()),
-                decisions: decisions.clone(),
+                decisions: decisions.to_vec(),
                 run: self.run,
             });
         }

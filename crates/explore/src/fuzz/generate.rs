@@ -347,8 +347,7 @@ impl Maker<'_> {
             e.id == *id
                 && match op {
                     Op::Refresh { .. } | Op::Period { .. } => e.is_sampling(),
-                    Op::Mmap(_) | Op::UserRead(_) => !e.is_sampling() && !e.inherit,
-                    Op::Probe(_) => !e.is_sampling() && !e.inherit,
+                    Op::Mmap(_) | Op::UserRead(_) | Op::Probe(_) => !e.is_sampling() && !e.inherit,
                     // In the kernel only: it warns of inherited events.
                     Op::Pause { .. } => !e.inherit,
                     _ => true,

@@ -23,7 +23,7 @@ use check::Armed;
 use crossbeam::channel;
 use image::Image;
 use machine::{Entry, Outcome, SetupError};
-use scenario::{CausePattern, Known, Scenario, Scheduler, Source, write_scenario};
+use scenario::{CausePattern, Known, Op, Scenario, Scheduler, Source, write_scenario};
 use trace::Verdict;
 
 use crate::findings::outcome_name;
@@ -348,6 +348,9 @@ impl<'a> Campaign<'a> {
             let Ok(scenario) = scenario::parse_scenario(&source) else {
                 continue;
             };
+            if !maps_before_it_reads(&scenario) {
+                continue;
+            }
             let Ok(prepared) = self.prepare(&scenario) else {
                 continue;
             };
@@ -471,6 +474,22 @@ pub fn join_features(one: &str, other: &str) -> Option<(u64, String)> {
     let mut all = Cover::load(one)?;
     all.join(&Cover::load(other)?);
     Some((all.count(), all.save()))
+}
+
+/// Whether each user page is mapped before the program reads it: a fault of the program is none of
+/// the kernel's.
+fn maps_before_it_reads(scenario: &Scenario) -> bool {
+    scenario.programs.iter().all(|program| {
+        let steps = program.steps.iter().enumerate();
+        let mut reads = steps.filter_map(|(at, step)| match &step.op {
+            Op::UserRead(event) => Some((at, event)),
+            _ => None,
+        });
+        reads.all(|(at, event)| {
+            let maps = |step: &scenario::Step| step.op == Op::Mmap(event.clone());
+            program.steps[..at].iter().any(maps)
+        })
+    })
 }
 
 /// The title of a case's scenario.
