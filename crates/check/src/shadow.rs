@@ -88,13 +88,15 @@ struct Ideal {
     /// Ideal at the last sync with the counter, by flow of control. What interrupted code has loaded
     /// before an interrupt or NMI is older than that one's sync.
     synced: [u64; FLOWS],
+    /// Ideal at the last fold of the counter that it has or shares, outside NMI handlers.
+    raw: u64,
     /// Ideal when the last sync was over: the counter was read between the two.
     folded: u64,
     /// The reset that is under way has stored its zero: what might be read before.
     zeroed: Option<[u64; 2]>,
     /// Occurrences that a flip, or a reset by another CPU, may have lost.
     slack: u64,
-    /// Ideal at the last sync before a flip that is under way, and the CPU that flips.
+    /// Ideal at the last fold before a flip that is under way, and the CPU that flips.
     flipping: Option<(usize, u64)>,
 }
 
@@ -138,6 +140,8 @@ struct Looks {
     last: Option<(ObjectId, u64)>,
     ideals: BTreeMap<ObjectId, u64>,
     before: BTreeMap<ObjectId, u64>,
+    /// By master: its last fold when this flow loaded its count last.
+    loaded: Folds,
 }
 
 /// Ideal counts of all events.
@@ -148,7 +152,12 @@ pub struct Shadow {
     /// What each CPU is in the middle of.
     cpus: [OnCpu; CPUS_MAX],
     families: Families,
+    /// By master: the ideals at the load of the last fold of its counter.
+    folds: Folds,
 }
+
+/// By the event whose counter was folded: the ideals of all events that move, before RDPMC.
+type Folds = BTreeMap<ObjectId, Arc<BTreeMap<ObjectId, u64>>>;
 
 /// What is known of one CPU.
 #[derive(Debug, Clone, Default)]
@@ -188,6 +197,7 @@ impl Shadow {
             events: BTreeMap::new(),
             cpus: Default::default(),
             families: Families::default(),
+            folds: Folds::new(),
         }
     }
 
@@ -351,6 +361,7 @@ impl Shadow {
                     Counted::Clock => true,
                 },
                 synced: [0; FLOWS],
+                raw: 0,
                 folded: 0,
                 zeroed: None,
                 slack: 0,
@@ -370,6 +381,7 @@ impl Shadow {
         // Nobody has loaded anything yet: what handlers have folded so far, every reader sees.
         for ideal in self.events.values_mut() {
             ideal.synced[0] = ideal.synced_up_to(FLOWS - 1);
+            ideal.raw = ideal.raw.max(ideal.synced[0]);
         }
     }
 
@@ -442,6 +454,7 @@ impl Shadow {
             if let Some((_, from)) = ideal.flipping.take_if(|(cpu, _)| *cpu == view.cpu) {
                 ideal.slack += ideal.now(view).saturating_sub(from);
                 ideal.synced = [ideal.now(view); FLOWS];
+                ideal.raw = ideal.now(view);
             }
         }
     }
@@ -478,9 +491,16 @@ impl Shadow {
                 let looks = &mut self.cpus[view.cpu].looks[flow];
                 if looks.last.take() == Some((access.object, access.rip)) {
                     let at_load = std::mem::take(&mut looks.before);
-                    self.synced(view, access.object, flow, &at_load);
+                    self.folded(view, access.object, flow, at_load);
                 }
             }
+            ("count", AccessKind::Read) => {
+                if let Some(fold) = self.folds.get(&access.object) {
+                    let looks = &mut self.cpus[view.cpu].looks[flow];
+                    looks.loaded.insert(access.object, Arc::clone(fold));
+                }
+            }
+            ("dup_count", AccessKind::Write) => self.shared_out(view, access.object, flow),
             ("count" | "master_count", AccessKind::Write) if is_zeroing(view, access) => {
                 if let Some(ideal) = self.events.get_mut(&access.object)
                     && !ideal.exact
@@ -493,31 +513,65 @@ impl Shadow {
                     && access.old != 0
                     && !ideal.exact
                 {
-                    let synced = ideal.synced[0];
-                    ideal.flipping.get_or_insert((view.cpu, synced));
+                    let raw = ideal.raw;
+                    ideal.flipping.get_or_insert((view.cpu, raw));
                 }
             }
             _ => {}
         }
     }
 
-    /// The counter of `owner` was folded; `ideals` are those of the moment before RDPMC.
-    fn synced(
+    /// The counter of `owner` was folded; `ideals` are those of the moment before RDPMC. What is
+    /// folded for a master is the raw count of the counter: an event that shares it, itself
+    /// included, shows more only when its own part has been taken from that ([`Self::shared_out`]).
+    fn folded(
         &mut self,
         view: &View<'_>,
         owner: ObjectId,
         flow: usize,
+        ideals: BTreeMap<ObjectId, u64>,
+    ) {
+        if view.field(owner, "dup_master").unwrap_or(0) == 0 {
+            self.synced(view, owner, flow, &ideals);
+        }
+        let addr = view.objects.get(owner).addr;
+        for (id, ideal) in &mut self.events {
+            let through = view.field(*id, "dup_master").unwrap_or(0);
+            if (*id == owner || through == addr)
+                && let Some(&at) = ideals.get(id)
+                && flow == 0
+            {
+                ideal.raw = at;
+            }
+        }
+        self.folds.insert(owner, Arc::new(ideals));
+    }
+
+    /// The part of `sharer` was taken from its master's raw count as that was folded last.
+    fn shared_out(&mut self, view: &View<'_>, sharer: ObjectId, flow: usize) {
+        let master = view.field(sharer, "dup_master").unwrap_or(0);
+        let Some((master, _)) = view.objects.at(master) else {
+            return;
+        };
+        let loaded = &self.cpus[view.cpu].looks[flow].loaded;
+        if let Some(ideals) = loaded.get(&master).cloned() {
+            self.synced(view, sharer, flow, &ideals);
+        }
+    }
+
+    /// What `object` shows is of a moment not before that of `ideals`.
+    fn synced(
+        &mut self,
+        view: &View<'_>,
+        object: ObjectId,
+        flow: usize,
         ideals: &BTreeMap<ObjectId, u64>,
     ) {
-        let addr = view.objects.get(owner).addr;
-        for (&id, ideal) in &mut self.events {
-            let through = view.field(id, "dup_master").unwrap_or(0);
-            if (id == owner || through == addr)
-                && let Some(&at) = ideals.get(&id)
-            {
-                ideal.synced[flow] = at;
-                ideal.folded = ideal.now(view);
-            }
+        if let Some(ideal) = self.events.get_mut(&object)
+            && let Some(&at) = ideals.get(&object)
+        {
+            ideal.synced[flow] = at;
+            ideal.folded = ideal.now(view);
         }
     }
 
@@ -743,6 +797,7 @@ impl Ideal {
     fn settle_as(&mut self, view: &View<'_>, count: u64) {
         self.count = count;
         self.synced = [count; FLOWS];
+        self.raw = count;
         self.folded = count;
         self.since = self.since.map(|(cpu, _)| (cpu, self.total(view, cpu)));
     }
@@ -756,6 +811,7 @@ impl Ideal {
         let meanwhile = entry.map_or(0, |entry| self.now(view).saturating_sub(entry));
         self.count = meanwhile;
         self.synced = [0; FLOWS];
+        self.raw = 0;
         self.since = self.since.map(|(cpu, _)| (cpu, self.total(view, cpu)));
         self.slack = meanwhile;
     }
@@ -769,6 +825,7 @@ impl Ideal {
         self.since = self.since.map(|(cpu, _)| (cpu, self.total(view, cpu)));
         self.slack = self.folded.saturating_sub(synced);
         self.synced = [0; FLOWS];
+        self.raw = 0;
         self.folded = self.slack;
     }
 }
