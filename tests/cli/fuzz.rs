@@ -256,7 +256,7 @@ fn wrong_flags_say_what_is_right() {
     run(&["fuzz", "--shard", "4/4"]).fails(2, &["I below N"]);
     run(&["fuzz", "--shard", "x"]).fails(2, &["0/4"]);
     run(&["fuzz", "--max-time", "10"]).fails(2, &["10m"]);
-    run(&["fuzz", "--scheduler", "v99"]).fails(2, &["unknown scheduler `v99`"]);
+    run(&["fuzz", "--scheduler", "v99"]).fails(2, &["there is no scheduler `v99`"]);
     run(&["fuzz", "--machine", "zen4"]).fails(2, &["cannot run on machine zen4"]);
     run(&["fuzz", "--strategy", "covrage"]).fails(2, &["coverage"]);
     run(&["fuzz", "no-such-file.toml"]).fails(2, &["no-such-file.toml"]);

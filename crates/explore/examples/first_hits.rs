@@ -36,7 +36,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let wanted: Vec<CausePattern> = list.iter().map(|cause| cause.pattern.clone()).collect();
         let mut columns = Vec::new();
         for seed in SEEDS {
-            columns.push(first_hits(version, &wanted, seed, EXECUTIONS, jobs)?.0);
+            columns.push(first_hits(version, &wanted, seed, EXECUTIONS, jobs)?);
             eprintln!("{version}, seed {seed}: {:?}", columns.last());
         }
         println!("## {version}\n");

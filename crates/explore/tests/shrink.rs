@@ -112,7 +112,8 @@ fn what_shows_without_an_nmi() {
 fn recorded(text: &str, scheduler: &str) -> Trace {
     let shipped = Shipped::parse("s.toml", text.to_owned());
     let prepared = shipped.prepare(scheduler);
-    let decisions = explore::injections(&prepared.setup, &shipped.scenario);
+    let mut rig = explore::Rig::new(&prepared.setup).unwrap();
+    let decisions = explore::injections(&mut rig, &shipped.scenario);
     let decisions = decisions.unwrap_or_else(|(_, e)| panic!("{e}"));
     let machine = &shipped.scenario.machine;
     let files = explore::Files {

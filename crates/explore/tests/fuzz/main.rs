@@ -73,7 +73,7 @@ fn the_page_of_first_hits_is_what_the_code_gives() {
             .collect();
         let seed = causes::SEEDS.start() + best as u64;
         let bound = causes::EXECUTIONS;
-        let (hits, _) = causes::first_hits(version, &wanted, seed, bound, 2).unwrap();
+        let hits = causes::first_hits(version, &wanted, seed, bound, 2).unwrap();
         let again: Vec<String> = hits.iter().map(|n| n.unwrap().to_string()).collect();
         let said: Vec<&str> = rows.iter().map(|row| row[best + 2]).collect();
         assert_eq!(again, said, "{version}, seed {seed}");

@@ -93,15 +93,18 @@ impl Library for Disk {
     }
 }
 
-/// Numbers of the first executions that show each of `wanted` in a campaign under `scheduler`,
-/// which ends when all were met; and how many executions it made.
+/// By cause: number of the first execution that shows it.
+pub(crate) type Hits = Vec<Option<u64>>;
+
+/// The first executions that show each of `wanted` in a campaign under `scheduler`, which ends when
+/// all were met.
 pub(crate) fn first_hits(
     scheduler: &str,
     wanted: &[CausePattern],
     seed: u64,
     executions: u64,
     jobs: usize,
-) -> Result<(Vec<Option<u64>>, u64), Box<dyn Error>> {
+) -> Result<Hits, Box<dyn Error>> {
     let shown = |errors: scenario::Diagnostics| errors.render(false);
     let machine_text = std::fs::read_to_string(root().join("sim-configs/machines/skylake.toml"))?;
     let machine = scenario::parse_machine(&Source::new("skylake.toml", &machine_text));
@@ -126,5 +129,5 @@ pub(crate) fn first_hits(
         until_met: true,
     };
     campaign.run(jobs, budget, &Progress::default())?;
-    Ok((campaign.met.clone(), campaign.totals.executions))
+    Ok(campaign.met)
 }
