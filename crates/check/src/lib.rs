@@ -15,6 +15,7 @@ mod count;
 mod exchange;
 mod family;
 mod freed;
+mod ideal;
 mod monotony;
 mod oracles;
 mod ownership;

@@ -28,77 +28,13 @@ use abi::guest_call::Reader;
 use abi::layout::CPUS_MAX;
 use abi::msr::PERF_GLOBAL_CTRL;
 use abi::syscall;
-use abi::totals::{HwEvent, Ring};
 use machine::{AccessKind, Decision, ObjectAccess, ObjectId, Outcome, View};
 
 use crate::cause::row_of;
 use crate::family::Families;
+use crate::ideal::{FLOWS, Ideal};
 
-/// What an event of a scenario counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counted {
-    /// Something that retires.
-    Retired(HwEvent),
-    /// What decisions deliver, with this event code.
-    Injected(u64),
-    /// Nanoseconds of the guest's clock. Exact where that stands still in the kernel: on one CPU, under
-    /// `unit`.
-    Clock,
-}
-
-/// What the scenario says of an event.
-#[derive(Debug, Clone)]
-pub struct Spec {
-    /// What it counts.
-    pub counted: Counted,
-    /// Counts at CPL 3.
-    pub user: bool,
-    /// Counts at CPL 0.
-    pub kernel: bool,
-    /// Starts disabled.
-    pub disabled: bool,
-    /// Name of its leader.
-    pub leader: Option<Arc<str>>,
-    /// The next exec of its task enables it.
-    pub enable_on_exec: bool,
-}
-
-/// What is known of one living event.
-#[derive(Debug, Clone)]
-struct Ideal {
-    spec: Arc<Spec>,
-    leader: Option<ObjectId>,
-    /// The opened event that it was inherited from.
-    parent: Option<ObjectId>,
-    /// Ideals of exited children: the least and the most.
-    exited: [u64; 2],
-    /// The next exec of its task enables it.
-    on_exec: bool,
-    /// Its CPU went away: it never counts again.
-    gone: bool,
-    /// The user wants it to count.
-    enabled: bool,
-    /// Occurrences that it ought to show.
-    count: u64,
-    /// It has been counting on this CPU since this total; `None` when it is not.
-    since: Option<(usize, u64)>,
-    /// It stands still while the kernel runs: no kernel occurrence is part of the event, and no
-    /// decision delivers any.
-    exact: bool,
-    /// Ideal at the last sync with the counter, by flow of control. What interrupted code has loaded
-    /// before an interrupt or NMI is older than that one's sync.
-    synced: [u64; FLOWS],
-    /// Ideal at the last fold of the counter that it has or shares, outside NMI handlers.
-    raw: u64,
-    /// Ideal when the last sync was over: the counter was read between the two.
-    folded: u64,
-    /// The reset that is under way has stored its zero: what might be read before.
-    zeroed: Option<[u64; 2]>,
-    /// Occurrences that a flip, or a reset by another CPU, may have lost.
-    slack: u64,
-    /// Ideal at the last fold before a flip that is under way, and the CPU that flips.
-    flipping: Option<(usize, u64)>,
-}
+pub use crate::ideal::{Counted, Spec};
 
 /// A system call that has not returned.
 #[derive(Debug, Clone, Copy)]
@@ -170,10 +106,6 @@ struct OnCpu {
     /// By flow of control.
     looks: [Looks; FLOWS],
 }
-
-/// Flows of control on one CPU, each interrupting those before it: calls, interrupt handlers, NMI
-/// handlers.
-const FLOWS: usize = 3;
 
 /// The flow that runs.
 fn flow(view: &View<'_>) -> usize {
@@ -759,73 +691,4 @@ pub(crate) fn is_zeroing(view: &View<'_>, access: &ObjectAccess) -> bool {
             "count" | "master_count"
         )
         && row_of(view.image, access.rip) == "reset"
-}
-
-impl Ideal {
-    /// Ideal at the last sync that a reader in this flow of control may have seen.
-    fn synced_up_to(&self, flow: usize) -> u64 {
-        self.synced[..=flow].iter().copied().max().unwrap_or(0)
-    }
-
-    /// Occurrences on `cpu` in the rings that the event counts, since reset of the machine.
-    fn total(&self, view: &View<'_>, cpu: usize) -> u64 {
-        let event = match self.spec.counted {
-            Counted::Retired(event) => event,
-            Counted::Injected(_) => return 0,
-            Counted::Clock => return view.cores[cpu].clock_ns(),
-        };
-        let totals = view.cores[cpu].totals();
-        let of = |counts: bool, ring| if counts { totals.get(ring, event) } else { 0 };
-        of(self.spec.user, Ring::User) + of(self.spec.kernel, Ring::Kernel)
-    }
-
-    /// The ideal now.
-    fn now(&self, view: &View<'_>) -> u64 {
-        let running = self.since.map(|(cpu, since)| self.total(view, cpu) - since);
-        self.count + running.unwrap_or(0)
-    }
-
-    /// This CPU stops counting for it.
-    fn settle(&mut self, view: &View<'_>) {
-        if self.since.is_some_and(|(cpu, _)| cpu == view.cpu) {
-            self.count = self.now(view);
-            self.since = None;
-        }
-    }
-
-    /// The count is another one from here on; what runs goes on running.
-    fn settle_as(&mut self, view: &View<'_>, count: u64) {
-        self.count = count;
-        self.synced = [count; FLOWS];
-        self.raw = count;
-        self.folded = count;
-        self.since = self.since.map(|(cpu, _)| (cpu, self.total(view, cpu)));
-    }
-
-    /// The count starts again at zero; what runs goes on running. `entry` is the ideal when the call
-    /// began: the store to count lies somewhere inside the call, while another CPU may have counted.
-    fn rebase(&mut self, view: &View<'_>, entry: Option<u64>) {
-        if self.zeroed.take().is_some() {
-            return;
-        }
-        let meanwhile = entry.map_or(0, |entry| self.now(view).saturating_sub(entry));
-        self.count = meanwhile;
-        self.synced = [0; FLOWS];
-        self.raw = 0;
-        self.since = self.since.map(|(cpu, _)| (cpu, self.total(view, cpu)));
-        self.slack = meanwhile;
-    }
-
-    /// The zero of a reset is stored here: what has counted since the last sync is in the counter
-    /// still. When exactly that read it, is known but for the instructions around it.
-    fn zero(&mut self, view: &View<'_>) {
-        let synced = self.synced_up_to(FLOWS - 1).min(self.now(view));
-        self.zeroed = Some([synced.saturating_sub(self.slack), self.now(view)]);
-        self.count = self.now(view) - synced;
-        self.since = self.since.map(|(cpu, _)| (cpu, self.total(view, cpu)));
-        self.slack = self.folded.saturating_sub(synced);
-        self.synced = [0; FLOWS];
-        self.raw = 0;
-        self.folded = self.slack;
-    }
 }

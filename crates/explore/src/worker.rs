@@ -401,7 +401,7 @@ impl<'a, 'm> Worker<'a, 'm> {
         let start = boundaries(self.machine);
         let (mut end, mut between) = (None, None);
         if steady {
-            (end, between) = self.between(&step, &mut schedule, &mut watchers);
+            (end, between) = self.between(&step, &mut schedule, &mut watchers, start);
         }
         let mut end = end.unwrap_or_else(|| {
             let spent = boundaries(self.machine) - start;
@@ -464,12 +464,13 @@ impl<'a, 'm> Worker<'a, 'm> {
 
     /// From the boundary on, until whoever comes in between has gone again. The end of the run, if
     /// it ends before; and what was touched meanwhile, if everything is then as before but for
-    /// memory and counters.
+    /// memory and counters. The run was at `start` boundaries when it began.
     fn between(
         &mut self,
         step: &Step,
         schedule: &mut Schedule,
         watchers: &mut Watchers,
+        start: u64,
     ) -> (Option<End>, Option<Between>) {
         let (cpu, at) = (step.cpu, step.ordinal);
         let machine = &mut *self.machine;
@@ -494,14 +495,12 @@ impl<'a, 'm> Worker<'a, 'm> {
         if !matches!(end, End::Boundary) {
             return (Some(end), None);
         }
+        // As far as a run without this detour goes.
+        let limit = PATIENCE.saturating_sub(boundaries(machine) - start);
         let core = &machine.cores()[cpu];
         let (mut footprint, back) = match (self.ground.source, core.nmi) {
-            (Source::Preempt(_), _) => {
-                let limit = PATIENCE;
-                (Footprint::empty(), Until::Turn { cpu, limit })
-            }
+            (Source::Preempt(_), _) => (Footprint::empty(), Until::Turn { cpu, limit }),
             (_, Some(frame)) if frame.ordinal == at => {
-                let limit = PATIENCE;
                 (Footprint::delivered(core), Until::NmiExit { limit })
             }
             // Latched, masked or pending: something in a device, which nobody has looked at.

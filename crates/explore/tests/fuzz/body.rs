@@ -56,7 +56,7 @@ fn files() -> Files {
 ///
 /// # Panics
 /// It shows something that is not known.
-pub fn run(data: &[u8]) {
+pub(crate) fn run(data: &[u8]) {
     thread_local! {
         static CAMPAIGN: (Campaign<'static>, RefCell<Rigs>) = {
             let files: &'static Files = Box::leak(Box::new(files()));

@@ -50,23 +50,20 @@ fn the_page_of_first_hits_is_what_the_code_gives() {
         );
         for (row, cause) in rows.iter().zip(&of_version) {
             assert_eq!(row[0], cause.claim);
-            for hit in &row[2..] {
-                let n: u64 = hit
-                    .parse()
-                    .unwrap_or_else(|_| panic!("{version} {row:?}: `{hit}`"));
-                assert!(n < causes::EXECUTIONS);
+            for hit in row[2..].iter().filter(|hit| **hit != "-") {
+                let n: Result<u64, _> = hit.parse();
+                assert!(
+                    n.is_ok_and(|n| n < causes::EXECUTIONS),
+                    "{version}: {row:?}"
+                );
             }
         }
-        // The cheapest seed of all, run again.
-        let seeds = rows.first().map_or(0, |row| row.len() - 2);
-        let cost = |seed: usize| {
-            rows.iter()
-                .map(|row| row[seed + 2].parse::<u64>().unwrap())
-                .max()
-        };
-        let Some(best) = (0..seeds).min_by_key(|&seed| cost(seed)) else {
-            continue;
-        };
+        // The cheapest of the seeds that find all, run again.
+        let hits = |seed: usize| rows.iter().map(move |row| row[seed + 2].parse().ok());
+        let cost = |seed: usize| hits(seed).collect::<Option<Vec<u64>>>()?.into_iter().max();
+        let seeds = rows[0].len() - 2;
+        let complete = (0..seeds).filter_map(|seed| Some((cost(seed)?, seed)));
+        let (_, best) = complete.min().expect("a seed that finds all");
         let wanted: Vec<_> = of_version
             .iter()
             .map(|cause| cause.pattern.clone())
