@@ -34,6 +34,9 @@ fn the_page_of_first_hits_is_what_the_code_gives() {
     for version in causes::VERSIONS {
         let section = page.split(&format!("## {version}\n")).nth(1).unwrap();
         let section = section.split("\n## ").next().unwrap();
+        if section.contains("Not run.") {
+            continue;
+        }
         let rows: Vec<Vec<&str>> = section
             .lines()
             .filter(|line| line.starts_with("| P"))
