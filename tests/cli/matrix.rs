@@ -6,27 +6,13 @@ use std::fs;
 use scenario::{CausePattern, Source, parse_scenario};
 use trace::Trace;
 
-use crate::support::{root, run};
-
-const BEGIN: &str = "<!-- matrix: begin -->\n";
-const END: &str = "<!-- matrix: end -->\n";
+use crate::support::{page_is_current, root, run};
 
 /// The whole table: all expectations hold, and docs/claims.md is what it says. `UPDATE_EXPECT=1`
 /// renews the page.
 #[test]
 fn the_page_of_claims_is_the_matrix() {
-    let printed = run(&["-q", "matrix", "--markdown"]);
-    let printed = printed.succeeds().out.clone();
-    let path = root().join("docs/claims.md");
-    let page = fs::read_to_string(&path).unwrap();
-    let (before, rest) = page.split_once(BEGIN).expect("the first mark");
-    let (_, after) = rest.split_once(END).expect("the second mark");
-    let current = format!("{before}{BEGIN}\n{}\n\n{END}{after}", printed.trim());
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(&path, current).unwrap();
-        return;
-    }
-    assert_eq!(page, current, "UPDATE_EXPECT=1 renews docs/claims.md");
+    page_is_current("docs/claims.md", "matrix", &["-q", "matrix", "--markdown"]);
 }
 
 #[test]

@@ -1,30 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! `pmusim paths`: the page that it writes, and which paths grow with the number of sharers.
 
-use std::fs;
-
 use serde_json::Value;
 
-use crate::support::{root, run};
-
-const BEGIN: &str = "<!-- paths: begin -->\n";
-const END: &str = "<!-- paths: end -->\n";
+use crate::support::{page_is_current, run};
 
 /// `UPDATE_EXPECT=1` renews the page.
 #[test]
 fn the_page_is_what_is_counted() {
-    let printed = run(&["-q", "paths", "--markdown"]);
-    let printed = printed.succeeds().out.clone();
-    let path = root().join("docs/paths.md");
-    let page = fs::read_to_string(&path).unwrap();
-    let (before, rest) = page.split_once(BEGIN).expect("the first mark");
-    let (_, after) = rest.split_once(END).expect("the second mark");
-    let current = format!("{before}{BEGIN}\n{}\n\n{END}{after}", printed.trim());
-    if std::env::var_os("UPDATE_EXPECT").is_some() {
-        fs::write(&path, current).unwrap();
-        return;
-    }
-    assert_eq!(page, current, "UPDATE_EXPECT=1 renews docs/paths.md");
+    page_is_current("docs/paths.md", "paths", &["-q", "paths", "--markdown"]);
 }
 
 /// Functions of one order whose cost still changes with the 32nd event, each with the versions.

@@ -176,3 +176,21 @@ source = {{ pmi = "L" }}
 "#
     )
 }
+
+/// The part of a page between two marks is what a command prints; `UPDATE_EXPECT=1` renews it.
+#[track_caller]
+pub(crate) fn page_is_current(page: &str, mark: &str, args: &[&str]) {
+    let printed = run(args).succeeds().out.clone();
+    let path = root().join(page);
+    let text = std::fs::read_to_string(&path).expect("the page is there");
+    let begin = format!("<!-- {mark}: begin -->\n");
+    let end = format!("<!-- {mark}: end -->\n");
+    let (before, rest) = text.split_once(&begin).expect("the first mark");
+    let (_, after) = rest.split_once(&end).expect("the second mark");
+    let current = format!("{before}{begin}\n{}\n\n{end}{after}", printed.trim());
+    if std::env::var_os("UPDATE_EXPECT").is_some() {
+        std::fs::write(&path, current).expect("the page can be written");
+        return;
+    }
+    assert_eq!(text, current, "UPDATE_EXPECT=1 renews {page}");
+}

@@ -38,6 +38,23 @@ pub(crate) fn explains<'k>(
     })
 }
 
+/// The entry that explains a cause by its window or, as what shows at a known place needs no
+/// decision but only what leads there, by the place of one of the findings `news` of its oracle.
+pub(crate) fn explains_somehow<'k>(
+    list: &'k [Known],
+    scheduler: &Scheduler,
+    source: Source,
+    (cause, news): (&Cause, &[&Violation]),
+    base: Base<'_>,
+    at: (usize, Ordinal),
+) -> Option<&'k Known> {
+    explains(list, scheduler, source, cause, base, at).or_else(|| {
+        let places = KnownFindings::of_run(list, scheduler);
+        let mut of_oracle = news.iter().filter(|v| v.oracle == cause.oracle);
+        of_oracle.find_map(|v| places.baseline(base.image, v))
+    })
+}
+
 /// How a finding of a source is reached, in the words of the list.
 fn reach(source: Source) -> Reach {
     match source {

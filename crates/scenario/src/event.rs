@@ -123,6 +123,32 @@ pub struct Event {
 }
 
 impl Event {
+    /// A counting event of the CPU's context with every attribute as when nobody says anything.
+    #[must_use]
+    pub fn plain(id: &str, kind: EventKind) -> Self {
+        Self {
+            id: id.to_owned(),
+            kind,
+            injector: None,
+            sample_period: 0,
+            read: ReadFormat::Single,
+            group: None,
+            task: TaskTarget::Cpu,
+            cpu: None,
+            disabled: false,
+            pinned: false,
+            exclusive: false,
+            inherit: false,
+            inherit_stat: false,
+            enable_on_exec: false,
+            exclude_user: false,
+            exclude_kernel: false,
+            buffer: false,
+            on_overflow: OnOverflow::Output,
+            line: 0,
+        }
+    }
+
     /// Does it sample?
     #[must_use]
     pub const fn is_sampling(&self) -> bool {

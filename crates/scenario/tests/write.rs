@@ -172,25 +172,9 @@ fn made_scenarios_number_their_injectors_and_tasks() {
 
 fn event(id: &str, kind: EventKind, sample_period: u64) -> Event {
     Event {
-        id: id.to_owned(),
-        kind,
-        injector: None,
         sample_period,
-        read: ReadFormat::Single,
-        group: None,
-        task: TaskTarget::Cpu,
-        cpu: None,
-        disabled: false,
-        pinned: false,
-        exclusive: false,
-        inherit: false,
-        inherit_stat: false,
-        enable_on_exec: false,
-        exclude_user: false,
-        exclude_kernel: false,
         buffer: sample_period != 0,
-        on_overflow: OnOverflow::Output,
-        line: 0,
+        ..Event::plain(id, kind)
     }
 }
 

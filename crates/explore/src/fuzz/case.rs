@@ -17,7 +17,7 @@ use crate::execute::{Outcomes, Run, Touched, hangs, watchers};
 use crate::findings::damage;
 use crate::findings::{Base, causes, fresh};
 use crate::inject::counts;
-use crate::known::{KnownFindings, explains};
+use crate::known::{KnownFindings, explains_somehow};
 use crate::prepare::Prepared;
 use crate::record::{plain, verdict};
 use crate::rig::Rig;
@@ -256,10 +256,9 @@ impl Case<'_> {
 
     /// Runs with one decision each, from the run without, boundary after boundary.
     fn walk(&mut self, spots: &[Spot]) {
-        let setup = self.rig.setup().clone();
-        let skid = u64::from(setup.hardware.skid_max);
+        let skid = u64::from(self.rig.setup().hardware.skid_max);
         let mut schedule = Schedule::empty();
-        let mut oracles = setup.oracles();
+        let mut oracles = self.rig.setup().oracles();
         self.rig.reset();
         for spot in spots {
             self.run += 1;
@@ -399,18 +398,12 @@ impl Case<'_> {
         let base = Base::of(before.unwrap_or(&self.baseline));
         let at = (spot.cpu, spot.at);
         let found = causes(news.iter().copied(), base, with.touched, at, with.row);
-        // What shows at a known place needs no decision, only what leads there.
-        let places = KnownFindings::of_run(self.rules.known, self.rules.scheduler);
         for cause in &found {
             let Rules {
                 known, scheduler, ..
             } = self.rules;
-            let by_window = explains(known, scheduler, spot.source, cause, base, at);
-            let by_place = || {
-                let mut of = news.iter().filter(|v| v.oracle == cause.oracle);
-                of.find_map(|v| places.baseline(base.image, v))
-            };
-            let reason = by_window.or_else(by_place);
+            let shown = (cause, news.as_slice());
+            let reason = explains_somehow(known, scheduler, spot.source, shown, base, at);
             let verdict = verdict(cause);
             let example = news
                 .iter()

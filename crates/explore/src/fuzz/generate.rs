@@ -59,31 +59,6 @@ pub(crate) fn step(op: Op) -> Step {
     }
 }
 
-/// An event with nothing said about it.
-fn plain(id: &str, kind: EventKind) -> Event {
-    Event {
-        id: id.to_owned(),
-        kind,
-        injector: None,
-        sample_period: 0,
-        read: ReadFormat::Single,
-        group: None,
-        task: TaskTarget::Cpu,
-        cpu: None,
-        disabled: false,
-        pinned: false,
-        exclusive: false,
-        inherit: false,
-        inherit_stat: false,
-        enable_on_exec: false,
-        exclude_user: false,
-        exclude_kernel: false,
-        buffer: true,
-        on_overflow: OnOverflow::Output,
-        line: 0,
-    }
-}
-
 /// What has been made so far.
 struct Maker<'d> {
     dice: &'d mut Dice,
@@ -117,8 +92,7 @@ impl Maker<'_> {
             (1, EventKind::CpuClock),
         ];
         let kind = self.dice.weighted(KINDS.iter().map(|(weight, _)| *weight));
-        let mut style = plain("", KINDS[kind.unwrap_or(0)].1);
-        style.buffer = false;
+        let mut style = Event::plain("", KINDS[kind.unwrap_or(0)].1);
         style.exclude_kernel = self.dice.percent(70);
         style.exclude_user = !style.exclude_kernel && self.dice.percent(10);
         style.disabled = self.dice.percent(12);
@@ -315,8 +289,9 @@ impl Maker<'_> {
         let Some(name) = INJECTORS.get(there) else {
             return;
         };
-        let mut event = plain(name, EventKind::Inject);
+        let mut event = Event::plain(name, EventKind::Inject);
         event.sample_period = 2;
+        event.buffer = true;
         if self.dice.percent(85) {
             event.read = ReadFormat::Group;
         }

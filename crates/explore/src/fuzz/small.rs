@@ -15,7 +15,7 @@ use super::{Campaign, Found};
 use crate::bisect::source_of;
 use crate::findings::{Base, causes, fresh};
 use crate::inject::injections;
-use crate::known::{KnownFindings, explains};
+use crate::known::explains_somehow;
 use crate::record::{Files, boundary, record, verdict};
 use crate::resolve::ResolveError;
 use crate::rig::Rig;
@@ -146,17 +146,14 @@ impl Campaign<'_> {
         let base = Base::of(&before);
         let news = fresh(&run.violations, &baseline);
         let all = causes(news.iter().copied(), base, &run.touched, at, &row);
-        let places = KnownFindings::of_run(known, scheduler);
         let reasons: Option<Vec<&str>> = all
             .iter()
             .filter(|cause| Signature::of(&verdict(cause), scenario) == wanted)
             .map(|cause| {
-                let by_window = explains(known, scheduler, source_of(last.2), cause, base, at);
-                let by_place = || {
-                    let mut of = news.iter().filter(|v| v.oracle == cause.oracle);
-                    of.find_map(|v| places.baseline(&run.image, v))
-                };
-                Some(by_window.or_else(by_place)?.reason.as_str())
+                let shown = (cause, news.as_slice());
+                let source = source_of(last.2);
+                let entry = explains_somehow(known, scheduler, source, shown, base, at)?;
+                Some(entry.reason.as_str())
             })
             .collect();
         Ok(reasons.and_then(|reasons| Some((*reasons.first()?).to_owned())))
