@@ -8,7 +8,7 @@ use std::time::Instant;
 use explore::{Budget, Campaign, FuzzFound, FuzzTerms, Signature, Small};
 use report::{FuzzFinding, FuzzReport};
 
-use crate::args::{FuzzArgs, Shard};
+use crate::args_campaign::{FuzzArgs, MergeArgs, Shard};
 use crate::campaign::{Folder, slug};
 use crate::configs::Configs;
 use crate::context::Context;
@@ -209,7 +209,7 @@ fn finding(signature: &Signature, found: &FuzzFound, small: Option<&Small>) -> F
 }
 
 /// `pmusim merge`: the results of shards as one.
-pub(crate) fn merge(context: &Context, args: &crate::args::MergeArgs) -> Result<Exit, Failure> {
+pub(crate) fn merge(context: &Context, args: &MergeArgs) -> Result<Exit, Failure> {
     let mut joined: Option<FuzzReport> = None;
     let mut read: Vec<(&Path, FuzzReport)> = Vec::new();
     for folder in &args.folders {

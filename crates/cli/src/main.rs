@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod args_campaign;
 mod bisect;
 mod campaign;
 mod check;
