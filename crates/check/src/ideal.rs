@@ -34,8 +34,6 @@ pub struct Spec {
     pub kernel: bool,
     /// Starts disabled.
     pub disabled: bool,
-    /// Name of its leader.
-    pub leader: Option<Arc<str>>,
     /// The next exec of its task enables it.
     pub enable_on_exec: bool,
 }

@@ -311,21 +311,17 @@ impl Shadow {
             return;
         };
         let parent = view.objects.by_name(root).filter(|&root| root != object);
-        let (leader, enabled, on_exec);
-        if let Some(parent) = parent.and_then(|parent| self.events.get(&parent)) {
-            leader = view
-                .field(object, "group_leader")
-                .and_then(|leader| view.objects.at(leader))
-                .map(|(leader, _)| leader)
-                .filter(|&leader| leader != object);
-            (enabled, on_exec) = (parent.enabled, parent.on_exec);
-        } else {
-            leader = spec
-                .leader
-                .as_ref()
-                .and_then(|leader| view.objects.by_name(leader));
-            (enabled, on_exec) = (!spec.disabled, spec.enable_on_exec);
-        }
+        let of_parent = parent.and_then(|parent| self.events.get(&parent));
+        let (enabled, on_exec) = of_parent
+            .map_or((!spec.disabled, spec.enable_on_exec), |parent| {
+                (parent.enabled, parent.on_exec)
+            });
+        // Another CPU may have made the descriptor that the program names another event's.
+        let leader = view
+            .field(object, "group_leader")
+            .and_then(|leader| view.objects.at(leader))
+            .map(|(leader, _)| leader)
+            .filter(|&leader| leader != object);
         match (self.cpus[view.cpu].call, parent) {
             (Some(call), Some(parent)) if call.number == syscall::FORK => {
                 self.families.inherited(parent, call.args[0]);
@@ -651,20 +647,21 @@ impl Shadow {
                 let members = self.meant_by(target, call.args[1], call.args[2]);
                 for id in members {
                     let entry = self.cpus[view.cpu].entry.get(&id).copied();
+                    let resets = resets(call.args[1], call.args[2]);
+                    if resets {
+                        self.begin_anew(id);
+                    }
                     let Some(ideal) = self.events.get_mut(&id) else {
                         continue;
                     };
                     match call.args[1] {
                         syscall::IOC_ENABLE | syscall::IOC_REFRESH => ideal.enabled = true,
                         syscall::IOC_DISABLE => ideal.enabled = false,
-                        syscall::IOC_RESET => ideal.rebase(view, entry),
-                        syscall::IOC_PAUSE => {
-                            ideal.enabled = false;
-                            if call.args[2] != 0 {
-                                ideal.rebase(view, entry);
-                            }
-                        }
+                        syscall::IOC_PAUSE => ideal.enabled = false,
                         _ => {}
+                    }
+                    if resets {
+                        ideal.rebase(view, entry);
                     }
                 }
             }
@@ -677,6 +674,18 @@ impl Shadow {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// A reset of this event is over: what other CPUs knew of it when they entered the kernel is more
+    /// than what may be read from here on.
+    fn begin_anew(&mut self, id: ObjectId) {
+        for entry in self
+            .cpus
+            .iter_mut()
+            .filter_map(|cpu| cpu.entry.get_mut(&id))
+        {
+            *entry = 0;
         }
     }
 

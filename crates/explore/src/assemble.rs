@@ -553,7 +553,6 @@ pub fn specs(scenario: &Scenario) -> BTreeMap<Arc<str>, check::shadow::Spec> {
                 user: !event.exclude_user,
                 kernel: !event.exclude_kernel,
                 disabled: event.disabled,
-                leader: event.group.as_deref().map(Arc::from),
                 enable_on_exec: event.enable_on_exec,
             };
             (Arc::from(event.id.as_str()), spec)

@@ -394,6 +394,8 @@ impl Case<'_> {
             .into_iter()
             .filter(|v| !earlier.iter().any(|k| damage(k) == damage(v)))
             .filter(|v| !spoilt(&self.baseline.violations, v))
+            // A count that an earlier decision has damaged may be wrong by something else later.
+            .filter(|v| !(v.oracle.judges_values() && spoilt(earlier, v)))
             .collect();
         if news.is_empty() {
             return;
