@@ -32,7 +32,7 @@ use crate::record::hex;
 use crate::shrink::{Signature, drop_step};
 use crate::sweep::Progress;
 use case::{RUNS, Rules, Shown, Unfit};
-use choose::Tried;
+use choose::Learned;
 use cover::Cover;
 use dice::Dice;
 use generate::generate;
@@ -134,7 +134,7 @@ pub struct Campaign<'a> {
     pub totals: Totals,
     corpus: Vec<Scenario>,
     cover: Cover,
-    tried: Tried,
+    learned: Learned,
     /// By cause.
     pub found: BTreeMap<Signature, Found>,
     /// By wanted cause: number of the first execution that shows it.
@@ -173,7 +173,7 @@ impl<'a> Campaign<'a> {
             totals: Totals::default(),
             corpus: Vec::new(),
             cover: Cover::default(),
-            tried: Tried::default(),
+            learned: Learned::default(),
             found: BTreeMap::new(),
             met,
             interrupted: false,
@@ -335,7 +335,7 @@ impl<'a> Campaign<'a> {
             scheduler: terms.scheduler,
             wanted: terms.wanted,
             strategy: terms.strategy,
-            tried: &self.tried,
+            learned: &self.learned,
         };
         let mut repaired: Option<Scenario> = None;
         for _ in 0..ATTEMPTS {
@@ -421,8 +421,9 @@ impl<'a> Campaign<'a> {
                 .or_default() += n;
         }
         for place in shown.tried {
-            *self.tried.entry(place).or_default() += 1;
+            *self.learned.tried.entry(place).or_default() += 1;
         }
+        self.learned.handled.extend(shown.handled);
         if self.cover.join(&shown.cover) > 0 && self.terms.strategy == Strategy::Coverage {
             self.corpus.push(scenario);
         }
