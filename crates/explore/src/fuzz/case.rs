@@ -409,7 +409,7 @@ impl Case<'_> {
                 known, scheduler, ..
             } = self.rules;
             let shown = (cause, news.as_slice());
-            let reason = explains_somehow(known, scheduler, spot.source, shown, base, at);
+            let reason = explains_somehow(known, scheduler, decisions, shown, base);
             let verdict = verdict(cause);
             let example = news
                 .iter()

@@ -46,6 +46,9 @@ pub use small::Small;
 /// workers is not.
 const EPOCH: u64 = 128;
 
+/// Programs of the corpus, at most, so that a campaign's memory does not grow with its time.
+const CORPUS_MAX: usize = 8192;
+
 /// Programs that are tried before a case is given up.
 const ATTEMPTS: usize = 12;
 
@@ -133,6 +136,8 @@ pub struct Campaign<'a> {
     /// What was done.
     pub totals: Totals,
     corpus: Vec<Scenario>,
+    /// Programs that were kept so far.
+    kept: usize,
     cover: Cover,
     learned: Learned,
     /// By cause.
@@ -172,6 +177,7 @@ impl<'a> Campaign<'a> {
             next: 0,
             totals: Totals::default(),
             corpus: Vec::new(),
+            kept: 0,
             cover: Cover::default(),
             learned: Learned::default(),
             found: BTreeMap::new(),
@@ -184,7 +190,7 @@ impl<'a> Campaign<'a> {
     pub fn add_to_corpus(&mut self, scenario: &Scenario) {
         let cpus = scenario.programs.len();
         if cpus <= self.terms.cpus {
-            self.corpus.push(Scenario::of_programs(
+            self.keep(Scenario::of_programs(
                 scenario.title.clone(),
                 self.terms.machine.name.clone(),
                 scenario.events.clone(),
@@ -398,6 +404,15 @@ impl<'a> Campaign<'a> {
         )
     }
 
+    /// Into the corpus, in place of the oldest when that is full.
+    fn keep(&mut self, scenario: Scenario) {
+        match self.corpus.get_mut(self.kept % CORPUS_MAX) {
+            Some(oldest) => *oldest = scenario,
+            None => self.corpus.push(scenario),
+        }
+        self.kept += 1;
+    }
+
     fn merge(&mut self, number: u64, case: Option<Done>) {
         self.totals.cases += 1;
         let Some(Done {
@@ -425,7 +440,7 @@ impl<'a> Campaign<'a> {
         }
         self.learned.handled.extend(shown.handled);
         if self.cover.join(&shown.cover) > 0 && self.terms.strategy == Strategy::Coverage {
-            self.corpus.push(scenario);
+            self.keep(scenario);
         }
         for (wanted, run) in shown.met {
             self.met[wanted].get_or_insert(number * RUNS + run);
