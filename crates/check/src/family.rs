@@ -74,15 +74,15 @@ impl Families {
         matches!(self.tasks.get(&root), Some(None))
     }
 
-    /// Whether the member belongs to the task that runs on this CPU now, by the context it is in.
-    pub(crate) fn is_current(&self, view: &View<'_>, member: ObjectId) -> bool {
-        task_of(view, member).is_some_and(|(pid, cpu)| identity(pid, cpu) == self.running(view.cpu))
+    /// Whether the member belongs to the task that runs on `cpu` now, by the context it is in.
+    pub(crate) fn is_current(&self, view: &View<'_>, member: ObjectId, cpu: usize) -> bool {
+        let task = task_of(view, member).map(|(pid, cpu)| identity(pid, cpu));
+        task == Some(self.running(cpu))
     }
 
     /// Whether the member belongs to a task that runs on some CPU now.
     pub(crate) fn runs(&self, view: &View<'_>, member: ObjectId) -> bool {
-        let task = task_of(view, member).map(|(pid, cpu)| identity(pid, cpu));
-        task.is_some_and(|task| (0..view.cores.len()).any(|cpu| self.running(cpu) == task))
+        (0..view.cores.len()).any(|cpu| self.is_current(view, member, cpu))
     }
 }
 

@@ -18,8 +18,8 @@ pub enum Counted {
     Retired(HwEvent),
     /// What decisions deliver, with this event code.
     Injected(u64),
-    /// Nanoseconds of the guest's clock. Exact where that stands still in the kernel: on one CPU, under
-    /// `unit`.
+    /// Nanoseconds of the guest's clock. It goes on in the kernel where another CPU runs meanwhile, or a
+    /// timing model drives it.
     Clock,
 }
 
@@ -47,6 +47,8 @@ pub(crate) struct Ideal {
     pub(crate) leader: Option<ObjectId>,
     /// The opened event that it was inherited from.
     pub(crate) parent: Option<ObjectId>,
+    /// The CPU whose call makes it, until that returns.
+    pub(crate) opening: Option<usize>,
     /// Ideals of exited children: the least and the most.
     pub(crate) exited: [u64; 2],
     /// The next exec of its task enables it.
@@ -75,6 +77,8 @@ pub(crate) struct Ideal {
     pub(crate) slack: u64,
     /// Ideal at the last fold before a flip that is under way, and the CPU that flips.
     pub(crate) flipping: Option<(usize, u64)>,
+    /// A clock that was put on or taken off since its CPU has entered the kernel.
+    pub(crate) switched: bool,
 }
 
 impl Ideal {
@@ -88,7 +92,8 @@ impl Ideal {
         let event = match self.spec.counted {
             Counted::Retired(event) => event,
             Counted::Injected(_) => return 0,
-            Counted::Clock => return view.cores[cpu].clock_ns(),
+            // One clock for all; the other CPUs learn how late it is when they have the turn.
+            Counted::Clock => return view.core.clock_ns(),
         };
         let totals = view.cores[cpu].totals();
         let of = |counts: bool, ring| if counts { totals.get(ring, event) } else { 0 };
@@ -107,6 +112,21 @@ impl Ideal {
             self.count = self.now(view);
             self.since = None;
         }
+    }
+
+    /// This CPU returns to user code, where a clock runs or not. What has passed since `entered` is part
+    /// of the most that it shows if it ran before or runs now; when it was switched is not known.
+    pub(crate) fn go_on(&mut self, view: &View<'_>, entered: u64, counts: bool) {
+        let now = view.core.clock_ns();
+        let before = self.since.is_some();
+        if counts && !before {
+            self.since = Some((view.cpu, entered));
+        }
+        if std::mem::take(&mut self.switched) || counts != before {
+            self.slack += now - entered;
+        }
+        self.settle(view);
+        self.since = counts.then_some((view.cpu, now));
     }
 
     /// The count is another one from here on; what runs goes on running.

@@ -215,6 +215,7 @@ impl Observer for Oracles {
         let exchanged = self.exchange.access(view, access, shadow, times);
         self.violations.extend(exchanged);
         self.violations.extend(self.times.access(view, access));
+        self.scheduling.access(view, access);
         self.violations.extend(self.monotony.access(view, access));
         self.violations.extend(self.ownership.access(view, access));
         self.violations.extend(StateMachine::access(view, access));

@@ -9,10 +9,10 @@
 //! on the PMU again. With an exclusive group there, or with more than one event for the
 //! one counter of reference cycles, nothing is said.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use abi::syscall::{Attr, HW_REF_CPU_CYCLES, TYPE_HARDWARE, TYPE_SOFTWARE};
-use machine::{ObjectId, View};
+use machine::{AccessKind, ObjectAccess, ObjectId, View};
 
 use crate::shadow::{Shadow, scheduled};
 use crate::sharing::quiet;
@@ -25,8 +25,6 @@ pub(crate) struct Scheduling {
     /// General-purpose counters of a CPU; 0: nothing is known of the machine.
     counters: usize,
     excused: BTreeSet<ObjectId>,
-    /// By event: its leader when it was looked at last.
-    leaders: BTreeMap<ObjectId, u64>,
     reported: BTreeSet<ObjectId>,
 }
 
@@ -39,33 +37,46 @@ impl Scheduling {
         }
     }
 
+    /// Who loses its leader may have waited for it until now: it was not meant to count alone.
+    pub(crate) fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
+        let moves = access.kind == AccessKind::Write && access.old != 0 && access.old != access.new;
+        if moves && view.objects.field_name(access.offset) == "group_leader" {
+            self.excused.insert(access.object);
+        }
+    }
+
     pub(crate) fn return_to_user(
         &mut self,
         view: &View<'_>,
         shadow: &Shadow,
         out: &mut Vec<Violation>,
     ) {
+        let enabling = shadow.enabling();
+        let meant = |cpu: usize, enabling: &BTreeSet<ObjectId>| -> Vec<ObjectId> {
+            let meant = |&id: &ObjectId| {
+                !view.objects.get(id).dead
+                    && shadow.meant_with(id, enabling)
+                    && shadow.here(view, id, cpu)
+            };
+            shadow.ids().filter(meant).collect()
+        };
+        for cpu in 0..view.cores.len() {
+            let meant = meant(cpu, &enabling);
+            if !self.fits(view, &meant) {
+                // Who is on the PMU now may have to leave it before there is room again.
+                self.excused.extend(meant);
+            }
+        }
         if !quiet(view) {
             return;
         }
-        // Who has lost its leader may have waited for it until now: it was not meant to count alone.
-        for id in shadow.ids().filter(|&id| !view.objects.get(id).dead) {
-            let leader = view.field(id, "group_leader").unwrap_or(0);
-            if self.leaders.insert(id, leader).is_some_and(|l| l != leader) {
-                self.excused.insert(id);
-            }
+        let meant = meant(view.cpu, &BTreeSet::new());
+        if !self.fits(view, &meant) {
+            return;
         }
-        let meant: Vec<ObjectId> = shadow
-            .ids()
-            .filter(|&id| !view.objects.get(id).dead && shadow.meant(id) && shadow.here(view, id))
-            .collect();
-        let fits = self.fits(view, &meant);
         for &id in &meant {
             let state = view.field(id, "state").map_or(0, |state| state as i32);
-            if !fits {
-                // Who is on the PMU now may have to leave it before there is room again.
-                self.excused.insert(id);
-            } else if scheduled(view, id) {
+            if scheduled(view, id) {
                 self.excused.remove(&id);
             } else if turned_off(view, id, state) {
                 self.excused.insert(id);

@@ -41,6 +41,8 @@ pub use crate::ideal::{Counted, Spec};
 struct Call {
     number: u64,
     args: [u64; 3],
+    /// The event behind the descriptor, which may be another one's before the call returns.
+    target: Option<ObjectId>,
 }
 
 /// The values that a reader may see.
@@ -99,6 +101,8 @@ type Folds = BTreeMap<ObjectId, Arc<BTreeMap<ObjectId, u64>>>;
 #[derive(Debug, Clone, Default)]
 struct OnCpu {
     call: Option<Call>,
+    /// The clock when the CPU entered the kernel, while it is there.
+    entered: Option<u64>,
     /// Ideals when the CPU last entered the kernel; kept only where another CPU may move them.
     entry: BTreeMap<ObjectId, u64>,
     /// The same of whole families, by the opened event: a child may exit meanwhile.
@@ -180,10 +184,47 @@ impl Shadow {
 
     /// Whether the user wants it to count, its leader and its CPU being there.
     pub(crate) fn meant(&self, object: ObjectId) -> bool {
+        self.meant_with(object, &BTreeSet::new())
+    }
+
+    /// The same where calls that have not returned may have enabled `more`.
+    pub(crate) fn meant_with(&self, object: ObjectId, more: &BTreeSet<ObjectId>) -> bool {
+        let enabled = |id: ObjectId, ideal: &Ideal| {
+            ideal.enabled && ideal.opening.is_none() || more.contains(&id)
+        };
         self.events.get(&object).is_some_and(|ideal| {
-            let leader = ideal.leader.and_then(|leader| self.events.get(&leader));
-            ideal.enabled && !ideal.gone && leader.is_none_or(|leader| leader.enabled)
+            let leader = ideal
+                .leader
+                .and_then(|id| Some((id, self.events.get(&id)?)));
+            enabled(object, ideal)
+                && !ideal.gone
+                && leader.is_none_or(|(id, leader)| enabled(id, leader))
         })
+    }
+
+    /// The events that calls which have not returned may have opened or enabled by now.
+    pub(crate) fn enabling(&self) -> BTreeSet<ObjectId> {
+        let by_call = |call: Call| match (call.number, call.args, call.target) {
+            (
+                syscall::IOCTL,
+                [
+                    _,
+                    request @ (syscall::IOC_ENABLE | syscall::IOC_REFRESH),
+                    arg,
+                ],
+                Some(target),
+            ) => self.meant_by(target, request, arg),
+            (syscall::EXEC, ..) => self.which(|ideal| ideal.on_exec),
+            _ => Vec::new(),
+        };
+        let calls = self.cpus.iter().filter_map(|cpu| cpu.call);
+        let opening = self.which(|ideal| ideal.enabled && ideal.opening.is_some());
+        calls.flat_map(by_call).chain(opening).collect()
+    }
+
+    fn which(&self, like: impl Fn(&Ideal) -> bool) -> Vec<ObjectId> {
+        let like = |(&id, ideal): (&ObjectId, &Ideal)| like(ideal).then_some(id);
+        self.events.iter().filter_map(like).collect()
     }
 
     /// Whether its context is loaded: a CPU's always is, a task's while the task runs.
@@ -192,16 +233,16 @@ impl Shadow {
         self.families.of_cpu(root) || self.families.runs(view, object)
     }
 
-    /// Whether it is to count what this CPU does.
-    pub(crate) fn here(&self, view: &View<'_>, object: ObjectId) -> bool {
+    /// Whether it is to count what `cpu` does.
+    pub(crate) fn here(&self, view: &View<'_>, object: ObjectId, cpu: usize) -> bool {
         let root = self.parent(object).unwrap_or(object);
         let bound = view.field(object, "cpu").map_or(-1, |cpu| cpu as i32);
         let of_cpu = self.families.of_cpu(root);
-        let this = bound == view.cpu as i32;
+        let this = bound == cpu as i32;
         if of_cpu {
             return this;
         }
-        (bound < 0 || this) && self.families.is_current(view, object)
+        (bound < 0 || this) && self.families.is_current(view, object, cpu)
     }
 
     /// Two events have exchanged their counts: so do the ideals.
@@ -217,17 +258,33 @@ impl Shadow {
         }
     }
 
+    /// How long a clock has been on its way onto or off a CPU that is in the kernel.
+    fn in_doubt(&self, view: &View<'_>, object: ObjectId, ideal: &Ideal) -> Option<u64> {
+        let active = view.field(object, "state") == Some(u64::from(ACTIVE as u32));
+        let on = view.field(object, "oncpu").filter(|_| active);
+        let on = on.map(|cpu| cpu as usize);
+        let was = ideal.since.map(|(cpu, _)| cpu);
+        let clock = ideal.spec.counted == Counted::Clock;
+        let entered = self.cpus.get(was.or(on)?)?.entered?;
+        (clock && (ideal.switched || was != on)).then(|| view.core.clock_ns() - entered)
+    }
+
     /// The part of what may be read that the event counted itself.
     fn own(&self, view: &View<'_>, object: ObjectId) -> Option<Allowed> {
         let ideal = self.events.get(&object)?;
         let resetting = self.cpus.iter().any(|cpu| {
             cpu.call
-                .and_then(|call| call.reset_target(view))
+                .and_then(Call::reset_target)
                 .is_some_and(|(target, request, arg)| {
                     self.meant_by(target, request, arg).contains(&object)
                 })
         });
-        let most = ideal.now(view);
+        let mut most = ideal.now(view);
+        let mut slack = ideal.slack;
+        if let Some(meanwhile) = self.in_doubt(view, object, ideal) {
+            most += if ideal.since.is_none() { meanwhile } else { 0 };
+            slack += meanwhile;
+        }
         let synced = if ideal.exact {
             most
         } else {
@@ -241,7 +298,7 @@ impl Shadow {
             _ => synced,
         };
         Some(Allowed {
-            least: least.saturating_sub(ideal.slack),
+            least: least.saturating_sub(slack),
             most,
             other: resetting.then_some(ideal.zeroed.unwrap_or_default()),
         })
@@ -281,6 +338,7 @@ impl Shadow {
             Ideal {
                 leader,
                 parent,
+                opening: self.cpus[view.cpu].call.map(|_| view.cpu),
                 exited: [0; 2],
                 on_exec,
                 gone: false,
@@ -298,6 +356,7 @@ impl Shadow {
                 zeroed: None,
                 slack: 0,
                 flipping: None,
+                switched: false,
                 spec: Arc::clone(spec),
             },
         );
@@ -308,6 +367,7 @@ impl Shadow {
         self.cpus[view.cpu].call = Some(Call {
             number: regs[RAX],
             args: [regs[RDI], regs[RSI], regs[RDX]],
+            target: view.objects.by_fd(regs[RDI]),
         });
         self.leave_user(view);
         // Nobody has loaded anything yet: what handlers have folded so far, every reader sees.
@@ -353,7 +413,9 @@ impl Shadow {
 
     /// User code stops running: what has counted so far is settled.
     pub(crate) fn leave_user(&mut self, view: &View<'_>) {
-        for ideal in self.events.values_mut().filter(|ideal| ideal.exact) {
+        self.cpus[view.cpu].entered = Some(view.core.clock_ns());
+        let stops = |ideal: &&mut Ideal| ideal.exact && ideal.spec.counted != Counted::Clock;
+        for ideal in self.events.values_mut().filter(stops) {
             ideal.settle(view);
         }
         if view.cores.len() > 1 {
@@ -373,6 +435,9 @@ impl Shadow {
 
     /// User code runs again: whoever is meant to count and is scheduled counts from here.
     pub(crate) fn return_to_user(&mut self, view: &View<'_>) {
+        for ideal in self.events.values_mut() {
+            ideal.opening.take_if(|cpu| *cpu == view.cpu);
+        }
         if let Some(call) = self.cpus[view.cpu].call.take()
             && (view.core.cpu.regs[RAX] as i64) >= 0
         {
@@ -382,6 +447,7 @@ impl Shadow {
         // From here on user code itself may look, at what is true now.
         self.cpus[view.cpu].entry.clear();
         self.cpus[view.cpu].families.clear();
+        self.cpus[view.cpu].entered = None;
         for ideal in self.events.values_mut() {
             if let Some((_, from)) = ideal.flipping.take_if(|(cpu, _)| *cpu == view.cpu) {
                 ideal.slack += ideal.now(view).saturating_sub(from);
@@ -406,11 +472,17 @@ impl Shadow {
 
     /// A field of an event was accessed: syncs with the counter and flips of the master show here.
     pub(crate) fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
+        let field = view.objects.field_name(access.offset);
+        if (field, access.kind) == ("state", AccessKind::Write)
+            && let Some(ideal) = self.events.get_mut(&access.object)
+        {
+            ideal.switched = true;
+        }
         if self.events.values().all(|ideal| ideal.exact) {
             return;
         }
         let flow = flow(view);
-        match (view.objects.field_name(access.offset), access.kind) {
+        match (field, access.kind) {
             ("hw.prev_count", AccessKind::Read) => {
                 let moving = self.events.iter().filter(|(_, ideal)| !ideal.exact);
                 let ideals = moving.map(|(&id, i)| (id, i.now(view))).collect();
@@ -514,6 +586,8 @@ impl Shadow {
         // Inside a call the intent may be on either side: what is scheduled counts.
         let in_call = self.cpus.iter().any(|cpu| cpu.call.is_some());
         let families = &self.families;
+        let entered = self.cpus[view.cpu].entered;
+        let entered = entered.unwrap_or_else(|| view.core.clock_ns());
         for (&id, ideal) in &mut self.events {
             let elsewhere = ideal.since.is_some_and(|(cpu, _)| cpu != view.cpu);
             if !which(ideal) || elsewhere {
@@ -526,7 +600,11 @@ impl Shadow {
             let meant = in_call || (ideal.enabled && leader_enabled && of_task && !ideal.gone);
             let injected = matches!(ideal.spec.counted, Counted::Injected(_));
             let counts = !injected && meant && scheduled(view, id) && !stopped(view, id);
-            ideal.since = counts.then(|| (view.cpu, ideal.total(view, view.cpu)));
+            if ideal.spec.counted == Counted::Clock {
+                ideal.go_on(view, entered, counts);
+            } else {
+                ideal.since = counts.then(|| (view.cpu, ideal.total(view, view.cpu)));
+            }
         }
     }
 
@@ -551,7 +629,7 @@ impl Shadow {
         match call.number {
             syscall::EXEC => {
                 for (&id, ideal) in &mut self.events {
-                    if ideal.on_exec && self.families.is_current(view, id) {
+                    if ideal.on_exec && self.families.is_current(view, id, view.cpu) {
                         ideal.on_exec = false;
                         ideal.enabled = true;
                     }
@@ -565,7 +643,7 @@ impl Shadow {
             }
             _ => {}
         }
-        let Some(target) = view.objects.by_fd(call.args[0]) else {
+        let Some(target) = call.target else {
             return;
         };
         match call.number {
@@ -620,11 +698,8 @@ impl Shadow {
         if arg & syscall::IOC_FLAG_GROUP != 0 {
             list = self.group_of(target);
         }
-        let children = |(&id, ideal): (&ObjectId, &Ideal)| {
-            let inherited = ideal.parent.is_some_and(|parent| list.contains(&parent));
-            inherited.then_some(id)
-        };
-        let children: Vec<ObjectId> = self.events.iter().filter_map(children).collect();
+        let of_them = |ideal: &Ideal| ideal.parent.is_some_and(|parent| list.contains(&parent));
+        let children = self.which(of_them);
         list.extend(children);
         list
     }
@@ -646,11 +721,10 @@ impl Shadow {
 
 impl Call {
     /// The event that this call resets, with request and argument.
-    fn reset_target(self, view: &View<'_>) -> Option<(ObjectId, u64, u64)> {
-        let [fd, request, arg] = self.args;
+    fn reset_target(self) -> Option<(ObjectId, u64, u64)> {
+        let [_, request, arg] = self.args;
         let resets = self.number == syscall::IOCTL && resets(request, arg);
-        let target = resets.then(|| view.objects.by_fd(fd))??;
-        Some((target, request, arg))
+        Some((self.target.filter(|_| resets)?, request, arg))
     }
 }
 

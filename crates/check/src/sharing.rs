@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 
 use abi::rows::{Row, Rows};
 use abi::syscall::{Attr, TYPE_SOFTWARE};
+use abi::totals::{HwEvent, Ring};
 use machine::{Core, ObjectId, View};
 
 use crate::state::State;
@@ -34,9 +35,10 @@ struct OnHardware {
     attr: Vec<u8>,
 }
 
-/// Whether no CPU is inside the kernel.
+/// Whether no CPU is inside the kernel. One that has run no user code yet has begun nothing.
 pub(crate) fn quiet(view: &View<'_>) -> bool {
-    let quiet = |core: &Core| core.cpu.cpl() == 3 || core.cpu.halted;
+    let begun = |core: &Core| core.cpu.totals.get(Ring::User, HwEvent::Instructions) != 0;
+    let quiet = |core: &Core| core.cpu.cpl() == 3 || core.cpu.halted || !begun(core);
     view.cores.iter().all(quiet)
 }
 

@@ -13,7 +13,8 @@
 //! ideal from then on, so that it is one finding.
 //!
 //! Under `unit` the clock stands still in the kernel of a single CPU, and the times are exact.
-//! Where it goes on, an operation that switches an event widens its times by how long it took.
+//! Where it goes on, an operation that switches an event widens its times by how long it took. A
+//! context that is rescheduled has no clock in between: what passes there is nobody's time.
 
 use std::collections::BTreeMap;
 
@@ -45,6 +46,8 @@ struct Clocked {
     running: bool,
     /// How far the guest may be off, by operations during which the clock went on.
     slack: u64,
+    /// How long its context's clock stood still in operations.
+    lost: u64,
 }
 
 /// A `read(2)` that has not returned: the event, and where the words go.
@@ -64,6 +67,8 @@ pub(crate) struct Times {
     entry: [Option<u64>; CPUS_MAX],
     reading: [Option<Reading>; CPUS_MAX],
     exiting: [bool; CPUS_MAX],
+    /// By context: how far its time is behind the clock. It moves only where the clock is stopped.
+    behind: BTreeMap<u64, u64>,
     shown: Shown,
 }
 
@@ -101,6 +106,7 @@ impl Times {
     /// An event was freed: a child that exits leaves its times to its parent.
     pub(crate) fn died(&mut self, view: &View<'_>, object: ObjectId, shadow: &Shadow) {
         self.advance(view);
+        let stay = self.stay(view);
         let Some(gone) = self.events.remove(&object) else {
             return;
         };
@@ -110,7 +116,7 @@ impl Times {
         {
             parent.exited.enabled += gone.own.enabled;
             parent.exited.running += gone.own.running;
-            parent.slack += gone.slack;
+            parent.slack += gone.slack + stay;
         }
     }
 
@@ -148,11 +154,11 @@ impl Times {
 
     /// Two events have exchanged their counts, and their times with them.
     pub(crate) fn exchange(&mut self, one: ObjectId, other: ObjectId) {
-        let own = |id| self.events.get(id).map(|event| event.own);
+        let own = |id| self.events.get(id).map(|event| (event.own, event.slack));
         if let (Some(of_one), Some(of_other)) = (own(&one), own(&other)) {
             for (id, own) in [(one, of_other), (other, of_one)] {
                 if let Some(event) = self.events.get_mut(&id) {
-                    event.own = own;
+                    (event.own, event.slack) = own;
                 }
             }
         }
@@ -165,7 +171,8 @@ impl Times {
         out: &mut Vec<Violation>,
     ) {
         self.advance(view);
-        let stay = self.stay();
+        self.stand_still(view);
+        let stay = self.stay(view);
         if let Some(reading) = self.reading[view.cpu].take() {
             out.extend(self.judge(view, reading, stay, shadow));
         }
@@ -180,9 +187,35 @@ impl Times {
         self.entry[view.cpu] = None;
     }
 
+    /// Takes back what passed while a context was on its way out and in again: `ctx_sched_in` starts
+    /// its clock anew. No longer than somebody has been in the kernel.
+    fn stand_still(&mut self, view: &View<'_>) {
+        let stay = self.stay(view);
+        let mut stood = BTreeMap::new();
+        for (&id, event) in &mut self.events {
+            let Some(ctx) = view.field(id, "ctx").filter(|&ctx| ctx != 0) else {
+                continue;
+            };
+            let lost: &mut Option<u64> = stood.entry(ctx).or_insert_with(|| {
+                let now = behind_clock(view, ctx)?;
+                let before = self.behind.insert(ctx, now)?;
+                Some(now.saturating_sub(before).min(stay))
+            });
+            let lost = lost.filter(|_| event.enabled).unwrap_or(0);
+            event.own.enabled = event.own.enabled.saturating_sub(lost);
+            if event.running {
+                event.own.running = event.own.running.saturating_sub(lost);
+            }
+            event.lost += lost;
+        }
+    }
+
     /// How long whoever is in the kernel has been there: what it switches may be switched already.
-    fn stay(&self) -> u64 {
-        let begun = self.entry.iter().flatten().min().copied();
+    /// A CPU that is halted there switches nothing.
+    fn stay(&self, view: &View<'_>) -> u64 {
+        let awake = view.cores.iter().zip(&self.entry);
+        let awake = awake.filter(|(core, _)| !core.cpu.halted);
+        let begun = awake.filter_map(|(_, &entry)| entry).min();
         begun.map_or(0, |begun| self.now - begun)
     }
 
@@ -195,6 +228,7 @@ impl Times {
         out: &mut Vec<Violation>,
     ) {
         self.advance(view);
+        self.stand_still(view);
         let rip = view.core.cpu.rip;
         for (object, got) in self.shown.samples(view) {
             // Living children and those that have exited are no part of it.
@@ -219,8 +253,12 @@ impl Times {
         place: u64,
     ) -> Option<Violation> {
         let event = self.events.get(&object)?;
-        let near = event.slack + self.stay();
-        let right = |got: u64, ideal: u64| got.abs_diff(ideal) <= near;
+        let near = event.slack + self.stay(view);
+        // These go by the clock and the moment at which the event was scheduled in, so that an event
+        // that stays in does not see its context's clock stand still.
+        let right = |got: u64, ideal: u64| {
+            got.saturating_add(near) >= ideal && got <= ideal + near + event.lost
+        };
         let ideal = Pair {
             enabled: event.own.enabled + more.enabled,
             running: event.own.running + more.running,
@@ -280,6 +318,15 @@ impl Times {
         let (near, rip) = (slack + late, view.core.cpu.rip);
         Some(violation(view, (object, reader), ideal, got, near, rip))
     }
+}
+
+/// How far the time of a context is behind the clock that it was brought up to last; `None` while
+/// somebody holds its lock and may have stored one of the two only.
+fn behind_clock(view: &View<'_>, ctx: u64) -> Option<u64> {
+    let layout = view.image.layout("PerfEventContext")?;
+    let word = |name| view.mem.read_u64(ctx + layout.field(name)?.offset).ok();
+    let free = word("lock")? as u32 == 0;
+    free.then_some(word("timestamp")?.wrapping_sub(word("time")?))
 }
 
 /// Other times than the ideal ones, by more than `near`.

@@ -9,8 +9,8 @@ use check::access_log::AccessLog;
 use check::{Armed, Oracles, Violation};
 use image::Image;
 use machine::{
-    Decision, Digest, End, Machine, ObjectAccess, ObjectId, Objects, Observer, Outcome, Schedule,
-    SetupError, Until, View,
+    Core, Decision, Digest, End, Machine, ObjectAccess, ObjectId, Objects, Observer, Outcome,
+    Schedule, SetupError, Until, View,
 };
 
 use crate::setup::{RUN_LIMIT, Setup};
@@ -165,4 +165,11 @@ pub fn execute(setup: &Setup, mut schedule: Schedule) -> Result<Execution, Setup
 /// which is then a violation.
 pub(crate) fn hangs(machine: &Machine, oracles: &mut Oracles) -> bool {
     (0..machine.cores().len()).any(|cpu| oracles.stopped_at_limit(&machine.view(cpu)))
+}
+
+/// A program waits for ever for one that was refused a call and has ended: nobody is in the kernel.
+pub(crate) fn stranded(machine: &Machine) -> bool {
+    let refused = |core: &Core| core.exited.is_some_and(|status| status != 0);
+    let waits = |core: &Core| core.exited.is_some() || core.cpu.cpl() == 3;
+    machine.cores().iter().any(refused) && machine.cores().iter().all(waits)
 }

@@ -13,7 +13,7 @@ use trace::Verdict;
 use super::choose::{Ground, Learned, Place, Spot, Strategy, codes, in_order, kind, sources};
 use super::cover::{Cover, Scout};
 use super::dice::Dice;
-use crate::execute::{Outcomes, Run, Touched, hangs, watchers};
+use crate::execute::{Outcomes, Run, Touched, hangs, stranded, watchers};
 use crate::findings::damage;
 use crate::findings::{Base, causes, fresh};
 use crate::inject::counts;
@@ -197,9 +197,11 @@ impl Case<'_> {
     }
 
     /// Words for an end that no program wanted. With several CPUs one may close what another one is
-    /// about to use: which comes first is then the decision's doing, and no failure.
-    fn failure(&self, end: &End, hangs: bool) -> Option<String> {
-        let refused = matches!(end, End::Exited(_)) && self.scenario.programs.len() > 1;
+    /// about to use, which then ends or waits for ever: which comes first is the decision's doing, and
+    /// no failure.
+    fn failure(machine: &Machine, end: &End, hangs: bool) -> Option<String> {
+        let ended = matches!(end, End::Exited(_)) || stranded(machine);
+        let refused = ended && machine.cores().len() > 1;
         check_end(end).err().filter(|_| !hangs && !refused)
     }
 
@@ -290,6 +292,7 @@ impl Case<'_> {
                 let (mut oracles_then, ((outcomes, touched), scout)) = seen;
                 let hangs = matches!(end, End::Limit) && hangs(machine, &mut oracles_then);
                 let looked = oracles_then.sampled > oracles.sampled || touched.by_others;
+                let failed = Self::failure(machine, &end, hangs);
                 machine.restore(&here);
                 let mut before = schedule.clone();
                 machine.run(&mut before, &mut (), Until::Boundary(spot.cpu, spot.at));
@@ -304,7 +307,7 @@ impl Case<'_> {
                     touched: &touched,
                     outcomes: &outcomes.0,
                     looked,
-                    failed: self.failure(&end, hangs),
+                    failed,
                     row: &row,
                 };
                 self.judge(spot, &[entry], &with, None);
@@ -354,7 +357,7 @@ impl Case<'_> {
                 touched: &run.touched,
                 outcomes: &run.outcomes,
                 looked: run.looked(),
-                failed: self.failure(&run.end, run.hangs),
+                failed: Self::failure(self.rig.as_it_stands(), &run.end, run.hangs),
                 row: &row,
             };
             let failed = with.failed.is_some() || run.hangs;
