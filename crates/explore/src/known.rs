@@ -93,7 +93,9 @@ pub struct KnownFindings<'a> {
 /// The boundaries of an entry's window. It names no events: it is one window for each, between the
 /// accesses to that event, so that of two events that are scheduled in together each has its own. It
 /// never reaches to where the event goes on a CPU again (a write of `oncpu`): what lies before and
-/// behind that are two windows.
+/// behind that are two windows. Nor does it leave the step that it begins in, as in a sweep: an event
+/// that goes on a CPU in one system call and off it in a later one was there in between, and nothing
+/// that an NMI finds then is what the entry is about.
 #[derive(Debug, Default)]
 struct Boundaries {
     of: BTreeMap<String, BTreeSet<Ordinal>>,
@@ -117,7 +119,13 @@ impl Boundaries {
                 written && a.new as i32 >= 0
             };
             let goes_on: Vec<Ordinal> = log.iter().filter(goes_on).map(|a| a.ordinal).collect();
+            let steps = &base.log.cpu(cpu).kernel;
+            let in_one_step = |(from, to): &(Ordinal, Ordinal)| {
+                let mut steps = steps.iter().flatten();
+                steps.any(|(first, last)| first <= from && to <= last)
+            };
             pairs_in(base, cpu, range, &window)
+                .filter(in_one_step)
                 .filter(|(from, to)| !goes_on.iter().any(|at| from < at && at <= to))
                 .flat_map(|(from, to)| from + 1..=to)
                 .collect()
