@@ -171,6 +171,9 @@ impl Times {
         out: &mut Vec<Violation>,
     ) {
         self.advance(view);
+        for id in shadow.ids() {
+            self.events.entry(id).or_default();
+        }
         self.stand_still(view);
         let stay = self.stay(view);
         if let Some(reading) = self.reading[view.cpu].take() {
@@ -178,7 +181,9 @@ impl Times {
         }
         for id in shadow.ids() {
             let (enabled, running) = passes(view, shadow, id);
-            let event = self.events.entry(id).or_default();
+            let Some(event) = self.events.get_mut(&id) else {
+                continue;
+            };
             if (event.enabled, event.running) != (enabled, running) {
                 event.slack += stay;
             }
@@ -198,8 +203,11 @@ impl Times {
             };
             let lost: &mut Option<u64> = stood.entry(ctx).or_insert_with(|| {
                 let now = behind_clock(view, ctx)?;
-                let before = self.behind.insert(ctx, now)?;
-                Some(now.saturating_sub(before).min(stay))
+                let before = self.behind.entry(ctx).or_insert(now);
+                let lost = now.saturating_sub(*before).min(stay);
+                // Less, where one of the two has been stored only.
+                *before = now.max(*before);
+                Some(lost)
             });
             let lost = lost.filter(|_| event.enabled).unwrap_or(0);
             event.own.enabled = event.own.enabled.saturating_sub(lost);
@@ -320,13 +328,11 @@ impl Times {
     }
 }
 
-/// How far the time of a context is behind the clock that it was brought up to last; `None` while
-/// somebody holds its lock and may have stored one of the two only.
+/// How far the time of a context is behind the clock that it was brought up to last; `None` in between.
 fn behind_clock(view: &View<'_>, ctx: u64) -> Option<u64> {
     let layout = view.image.layout("PerfEventContext")?;
     let word = |name| view.mem.read_u64(ctx + layout.field(name)?.offset).ok();
-    let free = word("lock")? as u32 == 0;
-    free.then_some(word("timestamp")?.wrapping_sub(word("time")?))
+    word("timestamp")?.checked_sub(word("time")?)
 }
 
 /// Other times than the ideal ones, by more than `near`.
