@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Shipped scenarios, ready to run.
 
-use std::sync::Arc;
-
 use abi::totals::{HwEvent, Ring};
 use explore::{Prepared, RUN_LIMIT, Setup};
 use image::Image;
 use machine::{End, Machine, Schedule, Until};
-use scenario::{Source, Texts};
+use scenario::{Scheduler, Source, Texts};
 
 /// P4 under the scheduler `name` (`v10`, `delta` or `none`).
 pub(crate) fn p4(name: &str) -> Prepared {
@@ -22,11 +20,22 @@ pub(crate) fn remove_dup(name: &str) -> Prepared {
 }
 
 fn prepared(text: &str, name: &str) -> Prepared {
-    let source = |path: &str, text: &str| Source::new(path, text);
+    let scenario = scenario::parse_scenario(&Source::new("scenario", text)).expect("it is checked");
+    let image = Image::guest();
+    explore::prepare(&scenario, &skylake(), &scheduler(name), image).expect("it can run")
+}
+
+/// The text of the machine that everything here runs on.
+pub(crate) const SKYLAKE: &str = include_str!("../../sim-configs/machines/skylake.toml");
+
+/// That machine.
+pub(crate) fn skylake() -> scenario::Machine {
+    scenario::parse_machine(&Source::new("skylake", SKYLAKE)).expect("it is checked")
+}
+
+/// A shipped scheduler (`v10`, `delta`, `none` or `v12`).
+pub(crate) fn scheduler(name: &str) -> Scheduler {
     let file = |text: &str| ("file".to_owned(), text.to_owned());
-    let scenario = scenario::parse_scenario(&source("scenario", text)).expect("it is checked");
-    let text = include_str!("../../sim-configs/machines/skylake.toml");
-    let machine = scenario::parse_machine(&source("skylake", text)).expect("it is checked");
     let mut texts = Texts::default();
     for (name, text) in [
         (
@@ -38,12 +47,11 @@ fn prepared(text: &str, name: &str) -> Prepared {
             "delta",
             include_str!("../../sim-configs/schedulers/delta.toml"),
         ),
+        ("v12", include_str!("../../sim-configs/schedulers/v12.toml")),
     ] {
         texts.schedulers.insert(name.to_owned(), file(text));
     }
-    let scheduler = scenario::scheduler_by_name(name, &texts).expect("it is checked");
-    let image = Image::parse(&image::guest_elf()).expect("the committed guest is good");
-    explore::prepare(&scenario, &machine, &scheduler, Arc::new(image)).expect("it can run")
+    scenario::scheduler_by_name(name, &texts).expect("it is checked")
 }
 
 /// A machine about to boot; objects are watched only for the oracles.

@@ -139,6 +139,17 @@ fn a_file_may_ask_for_two() {
     assert!(!with_traces("sweep", &path, &[]).out.contains("up to 2"));
 }
 
+/// The first NMI does what is known of mainline, the second one only looks.
+#[test]
+fn damage_of_a_known_finding_is_known() {
+    let path = "sim-configs/scenarios/mainline/cpu-clock-twice.toml";
+    let none = ["--scheduler", "none", "--nmis", "2"];
+    let result = with_traces("sweep", path, &none);
+    result.exits(0);
+    assert!(result.out.contains("count of A in reset"), "{}", result.out);
+    assert!(result.out.contains("mainline behaviour"), "{}", result.out);
+}
+
 #[test]
 fn what_cannot_be_explored() {
     run(&[

@@ -115,6 +115,14 @@ fn errors_are_json_where_json_was_asked_for() {
 fn what_cannot_be_swept() {
     let counting = "sim-configs/scenarios/counting.toml";
     run(&["sweep", counting]).fails(2, &["[sweep]"]);
+    run(&["sweep", counting, "--source", "tick"]).fails(2, &["[sweep]", "--step"]);
+    run(&["sweep", counting, "--step", "2"]).fails(2, &["[sweep]", "--source"]);
+    run(&["sweep", counting, "--step", "1:2"]).fails(2, &["no step `1:2`"]);
+    run(&["sweep", counting, "--source", "nmi"]).fails(2, &["pmi:EVENT", "all"]);
+    run(&["sweep", counting, "--source", "tick", "--expect"]).fails(2, &["--expect"]);
+    let p4 = "sim-configs/scenarios/review/p4-init-dup-master.toml";
+    let possible = ["pmi:A", "pmi:L", "external:A", "tick"];
+    run(&["sweep", p4, "--source", "pmi:A"]).fails(2, &possible);
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod bisect;
 mod documents;
 mod exec;
+mod explained;
 mod explore;
 mod fuzz;
 mod input;

@@ -39,6 +39,39 @@ fn expectations_that_hold() {
     assert_eq!(sweep(&path, &["-q"]).err, "");
 }
 
+/// Another step and other sources than the file's; each sweep's traces have names of their own.
+#[test]
+fn another_aim() {
+    let folder = tempfile::tempdir().unwrap();
+    let traces = folder.path().to_str().unwrap();
+    let of_v10 = ["--scheduler", "v10", "--write-traces", traces];
+    let mut args = vec!["sweep", P4];
+    args.extend(of_v10);
+    args.extend(["--source", "all", "--format", "json"]);
+    let report = run(&args).exits(1).json();
+    let sweeps = report["sweeps"].as_array().unwrap();
+    let sources: Vec<&str> = sweeps
+        .iter()
+        .map(|sweep| sweep["source"].as_str().unwrap())
+        .collect();
+    assert_eq!(sources, ["pmi L", "late L", "external A", "tick"]);
+    for entry in std::fs::read_dir(folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.to_str().unwrap();
+        assert!(name.contains("p4-init-dup-master."), "{name}");
+        run(&["replay", name]).exits(0);
+    }
+    // A tick finds nothing to look at before anything is open; L samples itself.
+    let of_none = ["--scheduler", "none", "--write-traces", traces];
+    let mut args = vec!["sweep", P4];
+    args.extend(of_none);
+    args.extend(["--step", "1", "--source"]);
+    let tick = run(&[args.as_slice(), &["tick"]].concat());
+    assert!(tick.exits(3).out.contains("no tick"), "{}", tick.out);
+    let all = run(&[args.as_slice(), &["all"]].concat());
+    assert!(all.exits(0).out.contains("vacuous"), "{}", all.out);
+}
+
 #[test]
 fn an_expectation_that_does_not_hold() {
     let expect = "[expect.none]\nviolates = [{ oracle = \"monotony\", event = \"A\", \

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use scenario::NmiSource;
 
 use crate::args_campaign::{FuzzArgs, MergeArgs};
 use crate::error::Failure;
@@ -101,7 +102,8 @@ Examples:
     /// One NMI at every instruction boundary of a scenario's step.
     #[command(after_help = "Examples:
   pmusim sweep scenario.toml --scheduler v10
-  pmusim sweep scenario.toml --expect --format json")]
+  pmusim sweep scenario.toml --expect --format json
+  pmusim sweep scenario.toml --scheduler v12 --step 4 --source all")]
     Sweep(SweepArgs),
     /// NMIs, preemptions and ticks at every boundary of all steps, several in one run.
     #[command(after_help = "Examples:
@@ -312,11 +314,27 @@ pub(crate) struct SweepArgs {
     /// [default: as the file says].
     #[arg(long, value_name = "K", value_parser = clap::value_parser!(u32).range(1..=8))]
     pub(crate) nmis: Option<u32>,
+    /// This step instead of the file's: its label, or its number from 1, on CPU 0 or another.
+    #[arg(long, value_name = "LABEL|[CPU:]N", conflicts_with = "expect")]
+    pub(crate) step: Option<String>,
+    /// This comes in between instead of what the file says (may be repeated): `pmi:L`, `late:L`,
+    /// `external:A` (its reader looks at A), `tick`, `preempt:1`, or `all` that can.
+    #[arg(long, value_name = "SOURCE", value_parser = sweep_source, conflicts_with = "expect")]
+    pub(crate) source: Vec<SweepSource>,
     /// One run for each boundary, even where the result is known.
     #[arg(long)]
     pub(crate) no_reduction: bool,
     #[command(flatten)]
     pub(crate) rates: RateArgs,
+}
+
+/// What comes in between in a sweep.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum SweepSource {
+    /// Everything that can in that step, one after the other.
+    All,
+    /// This.
+    One(NmiSource),
 }
 
 /// What a window's width in cycles is set against.
@@ -593,6 +611,26 @@ fn rate(text: &str) -> Result<f64, String> {
         Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
         _ => Err(format!("`{text}` is not a positive number")),
     }
+}
+
+fn sweep_source(text: &str) -> Result<SweepSource, String> {
+    let (kind, of) = text.split_once(':').unwrap_or((text, ""));
+    let event = || of.to_owned();
+    Ok(SweepSource::One(match (kind, of.is_empty()) {
+        ("all", true) => return Ok(SweepSource::All),
+        ("tick", true) => NmiSource::Tick,
+        ("pmi", false) => NmiSource::Pmi(event()),
+        ("late", false) => NmiSource::Late(event()),
+        ("external", false) => NmiSource::External(event()),
+        ("preempt", false) => NmiSource::Preempt(
+            of.parse()
+                .map_err(|_| format!("`{of}` is no number of a CPU"))?,
+        ),
+        _ => {
+            let kinds = "pmi:EVENT, late:EVENT, external:EVENT, tick, preempt:CPU or all";
+            return Err(format!("`{text}` is not {kinds}"));
+        }
+    }))
 }
 
 fn register(text: &str) -> Result<(Register, u64), String> {

@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod aim;
 mod args;
 mod args_campaign;
 mod bisect;

@@ -15,7 +15,7 @@ use crate::exit::Exit;
 use crate::files::{self, Input, json_name};
 
 /// A scenario with everything it names.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Loaded {
     /// The file.
     pub(crate) input: Input,

@@ -10,7 +10,8 @@ use report::{ExploreContext, ExploreReport, SweepContext, SweepReport, mismatche
 use scenario::{Known, Scheduler};
 use serde::Serialize;
 
-use crate::args::SweepArgs;
+use crate::aim::aims;
+use crate::args::{SweepArgs, SweepSource};
 use crate::context::Context;
 use crate::error::Failure;
 use crate::exit::Exit;
@@ -32,19 +33,18 @@ pub(crate) fn run(context: &Context, args: &SweepArgs) -> Result<Exit, Failure> 
         args.machine.as_deref(),
         &args.scheduler,
     )?;
-    let name = &loaded.input.source.name;
-    if loaded.scenario.sweep.is_none() {
-        return Err(Failure::input(format!(
-            "{name} has no [sweep]: it does not say which step"
-        )));
-    }
     loaded.demand_schedulers(args.expect)?;
     let known = loaded.configs.known()?;
 
     let sources = Sources::of_guest(loaded.configs.roots());
+    let schedulers = loaded.schedulers.clone();
+    let aims = aims(loaded, args)?;
+    let runs = schedulers
+        .iter()
+        .flat_map(|scheduler| aims.iter().map(move |aim| (scheduler, aim)));
     let mut sweeps = Vec::new();
-    for scheduler in &loaded.schedulers {
-        let report = one(context, args, &loaded, scheduler, &known)?;
+    for (scheduler, aim) in runs {
+        let report = one(context, args, aim, scheduler, &known)?;
         if !context.json() {
             if !sweeps.is_empty() {
                 context.result("", &(), |out| writeln!(out))?;
@@ -73,11 +73,17 @@ fn decide(context: &Context, args: &SweepArgs, sweeps: &[SweepReport]) -> Exit {
             sweep.finds()
         }
     };
+    // Of all sources that there can be, some need not lead to a look at an event.
+    let vacuous = if args.source.contains(&SweepSource::All) {
+        sweeps.iter().all(|sweep| sweep.vacuous)
+    } else {
+        sweeps.iter().any(|sweep| sweep.vacuous)
+    };
     if context.interrupt.pressed() {
         Exit::Interrupted
     } else if sweeps.iter().any(bad) {
         Exit::Finding
-    } else if sweeps.iter().any(|sweep| sweep.vacuous) {
+    } else if vacuous {
         Exit::Cut
     } else {
         Exit::Good

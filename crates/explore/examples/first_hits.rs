@@ -4,6 +4,8 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "a program for people")]
 
+#[path = "../tests/support/campaign.rs"]
+mod campaign;
 #[path = "../tests/support/causes.rs"]
 mod causes;
 

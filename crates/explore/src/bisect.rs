@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering;
 
 use abi::rows::{Row, Rows};
 use image::Image;
-use machine::{Decision, Entry, Ordinal, Schedule};
+use machine::{Entry, Ordinal, Schedule};
 use scenario::{COUPLINGS, Scenario, Scheduler};
 use trace::Verdict;
 
@@ -181,7 +181,7 @@ impl<'a> Bisect<'a> {
                         decision.cpu,
                         step.ok_or(BisectError::NoStep(decision.ordinal))?,
                     ),
-                    source: source_of(entries[i].2),
+                    source: Source::of(entries[i].2),
                 });
                 return Ok(bisect);
             }
@@ -372,17 +372,6 @@ impl<'a> Bisect<'a> {
             coupled,
             tried,
         })
-    }
-}
-
-/// Where a decision comes from.
-pub(crate) const fn source_of(decision: Decision) -> Source {
-    match decision {
-        Decision::Pmi { code } => Source::Pmi(code),
-        Decision::LatePmi { code, .. } => Source::Late(code),
-        Decision::ExternalNmi => Source::External,
-        Decision::Tick => Source::Tick,
-        Decision::Preempt { to } => Source::Preempt(to),
     }
 }
 

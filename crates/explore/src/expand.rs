@@ -50,7 +50,7 @@ pub(crate) struct Expansion {
     /// By position in [`Space::sources`].
     pub(crate) tried: BTreeMap<usize, Tried>,
     /// Bad runs, each with the decisions.
-    pub(crate) bad: Vec<(Vec<Entry>, Source, Bad)>,
+    pub(crate) bad: Vec<(Vec<Entry>, Bad)>,
     /// Runs in which the guest failed, with the words.
     pub(crate) failed: Vec<(Vec<Entry>, String)>,
     pub(crate) children: Vec<Node>,
@@ -157,14 +157,13 @@ impl Common<'_> {
     }
 
     fn take(self, node: &Node, index: usize, part: Part, found: &mut Expansion) {
-        let (source, _) = self.space.sources[index];
         let with = |entry: Entry| {
             let mut decisions = node.decisions.clone();
             decisions.push(entry);
             decisions
         };
         for bad in part.bad {
-            found.bad.push((with(bad.decision), source, bad));
+            found.bad.push((with(bad.decision), bad));
         }
         for (entry, (_, words)) in part.failed_by.into_iter().zip(part.failed) {
             found.failed.push((with(entry), words));

@@ -8,34 +8,42 @@ use abi::rows::Row;
 use check::Violation;
 use check::cause::Cause;
 use image::Image;
-use machine::{AccessKind, ObjectAccess, ObjectId, Ordinal};
+use machine::{AccessKind, Entry, ObjectAccess, ObjectId, Ordinal};
 use scenario::{Known, Reach, ReadGuard, Scheduler, Window};
 
 use crate::findings::Base;
+use crate::record::boundary;
 use crate::sweep::{Source, Sweep};
 use crate::verdict::{is_at, pairs_in};
 
-/// The entry of `list` that explains a cause found at a boundary of a CPU in the run `base`.
+/// The entry of `list` that explains a cause which the last of these decisions shows; `base` is the
+/// run with the others. It may be that one of them did the damage and the last one is only somebody
+/// who looks at it.
 pub(crate) fn explains<'k>(
     list: &'k [Known],
     scheduler: &Scheduler,
-    source: Source,
+    decisions: &[Entry],
     cause: &Cause,
     base: Base<'_>,
-    (cpu, at): (usize, Ordinal),
 ) -> Option<&'k Known> {
     let anywhere = (0, Ordinal::MAX);
-    let inside = |known: &Known| {
-        known.window.as_ref().is_some_and(|window| {
-            Boundaries::in_run(base, cpu, anywhere, window).contains(&cause.event, at)
+    let of_one = |&entry: &Entry| {
+        let (cpu, _, decision) = entry;
+        let reach = reach(Source::of(decision));
+        let inside = |known: &Known| {
+            known.window.as_ref().is_some_and(|window| {
+                let window = Boundaries::in_run(base, cpu, anywhere, window);
+                window.contains(&cause.event, boundary(entry))
+            })
+        };
+        list.iter().find(|known| {
+            known.oracle.name() == cause.oracle.name()
+                && applies(known, scheduler)
+                && known.reaches.contains(&reach)
+                && inside(known)
         })
     };
-    list.iter().find(|known| {
-        known.oracle.name() == cause.oracle.name()
-            && applies(known, scheduler)
-            && known.reaches.contains(&reach(source))
-            && inside(known)
-    })
+    decisions.iter().rev().find_map(of_one)
 }
 
 /// The entry that explains a cause by its window or, as what shows at a known place needs no
@@ -43,12 +51,11 @@ pub(crate) fn explains<'k>(
 pub(crate) fn explains_somehow<'k>(
     list: &'k [Known],
     scheduler: &Scheduler,
-    source: Source,
+    decisions: &[Entry],
     (cause, news): (&Cause, &[&Violation]),
     base: Base<'_>,
-    at: (usize, Ordinal),
 ) -> Option<&'k Known> {
-    explains(list, scheduler, source, cause, base, at).or_else(|| {
+    explains(list, scheduler, decisions, cause, base).or_else(|| {
         let places = KnownFindings::of_run(list, scheduler);
         let mut of_oracle = news.iter().filter(|v| v.oracle == cause.oracle);
         of_oracle.find_map(|v| places.baseline(base.image, v))
@@ -86,7 +93,9 @@ pub struct KnownFindings<'a> {
 /// The boundaries of an entry's window. It names no events: it is one window for each, between the
 /// accesses to that event, so that of two events that are scheduled in together each has its own. It
 /// never reaches to where the event goes on a CPU again (a write of `oncpu`): what lies before and
-/// behind that are two windows.
+/// behind that are two windows. Nor does it leave the step that it begins in, as in a sweep: an event
+/// that goes on a CPU in one system call and off it in a later one was there in between, and nothing
+/// that an NMI finds then is what the entry is about.
 #[derive(Debug, Default)]
 struct Boundaries {
     of: BTreeMap<String, BTreeSet<Ordinal>>,
@@ -110,7 +119,13 @@ impl Boundaries {
                 written && a.new as i32 >= 0
             };
             let goes_on: Vec<Ordinal> = log.iter().filter(goes_on).map(|a| a.ordinal).collect();
+            let steps = &base.log.cpu(cpu).kernel;
+            let in_one_step = |(from, to): &(Ordinal, Ordinal)| {
+                let mut steps = steps.iter().flatten();
+                steps.any(|(first, last)| first <= from && to <= last)
+            };
             pairs_in(base, cpu, range, &window)
+                .filter(in_one_step)
                 .filter(|(from, to)| !goes_on.iter().any(|at| from < at && at <= to))
                 .flat_map(|(from, to)| from + 1..=to)
                 .collect()

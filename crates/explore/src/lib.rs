@@ -6,6 +6,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod aim;
 pub mod assemble;
 mod bisect;
 mod execute;
@@ -34,6 +35,7 @@ mod verdict;
 mod window;
 mod worker;
 
+pub use aim::{aimed, sources_at};
 pub use bisect::{Bisect, BisectError, Change, Hunks, Question};
 pub use execute::{Execution, Run, execute};
 pub use findings::outcome_name;

@@ -282,38 +282,33 @@ impl<'a> Search<'a> {
         let Some(run) = expansion.run else {
             return;
         };
-        for (decisions, source, bad) in expansion.bad {
-            let cpu = bad.decision.0;
+        for (decisions, bad) in expansion.bad {
             for cause in &bad.causes {
                 let base = Base {
                     image: &self.baseline.image,
                     log: &run.log,
                     objects: &run.objects,
                 };
-                let reason = self.reason(cause, source, base, (cpu, bad.ordinal));
+                let reason = self.reason(cause, &decisions, base);
                 self.note(cause.to_string(), decisions.clone(), reason);
             }
         }
     }
 
     /// Why a cause is no news.
-    fn reason(
-        &self,
-        cause: &Cause,
-        source: Source,
-        base: Base<'_>,
-        at: (usize, u64),
-    ) -> Option<String> {
+    fn reason(&self, cause: &Cause, decisions: &[Entry], base: Base<'_>) -> Option<String> {
         let Terms {
             known,
             scheduler,
             expected,
         } = self.terms;
+        let last = decisions.last().map(|&entry| (entry.0, boundary(entry)));
+        let at = last.unwrap_or_default();
         let pattern = expected.iter().find(|p| expects(p, cause, base, at));
         if let Some(pattern) = pattern {
             return Some(format!("expected in line {}", pattern.line));
         }
-        explains(known, scheduler, source, cause, base, at).map(|entry| entry.reason.clone())
+        explains(known, scheduler, decisions, cause, base).map(|entry| entry.reason.clone())
     }
 
     fn note(&mut self, words: String, decisions: Vec<Entry>, reason: Option<String>) {

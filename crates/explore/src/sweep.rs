@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use check::cause::Cause;
 use check::{Sight, Violation};
-use machine::{End, Entry, Ordinal, Outcome, Schedule, SetupError, Until};
+use machine::{Decision, End, Entry, Ordinal, Outcome, Schedule, SetupError, Until};
 
 use crate::execute::{Execution, execute};
 use crate::expand::{Common, Node};
@@ -35,6 +35,19 @@ pub enum Source {
     Tick,
     /// No NMI: this CPU runs instead, until it waits or ends.
     Preempt(usize),
+}
+
+impl Source {
+    /// That of a decision.
+    pub(crate) const fn of(decision: Decision) -> Self {
+        match decision {
+            Decision::Pmi { code } => Self::Pmi(code),
+            Decision::LatePmi { code, .. } => Self::Late(code),
+            Decision::ExternalNmi => Self::External,
+            Decision::Tick => Self::Tick,
+            Decision::Preempt { to } => Self::Preempt(to),
+        }
+    }
 }
 
 /// What to sweep.
@@ -309,7 +322,7 @@ pub(crate) fn sweep_behind(
         quiet: BTreeSet::new(),
         executions: tried.executions + 2,
         baseline,
-        bad: found.bad.into_iter().map(|(_, _, bad)| bad).collect(),
+        bad: found.bad.into_iter().map(|(_, bad)| bad).collect(),
         failed: Vec::new(),
         interrupted: progress.stop.load(Ordering::Relaxed),
     })

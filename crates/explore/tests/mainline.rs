@@ -13,78 +13,26 @@ mod common;
 use common::{Shipped, known, scenario_files};
 use std::collections::BTreeSet;
 
-use explore::{KnownFindings, Mismatch, Plan, Progress, Source, judge_sweep, prepare, sweep};
-use scenario::{Op, Scenario, Step, write_scenario};
+use explore::{
+    KnownFindings, Mismatch, Progress, Source, aimed, judge_sweep, prepare, sources_at, sweep,
+};
+use scenario::{NmiSource, Op, Scenario, Step, write_scenario};
 
-/// A step with one source of NMIs: the scenario may have a probe more than its file.
-struct Case {
-    scenario: Scenario,
-    cpu: usize,
-    step: usize,
-    source: Source,
-    words: String,
-}
-
-/// Events of this program that are open before `step`, and that `perf_event_read_local` takes.
-fn readable(scenario: &Scenario, cpu: usize, step: usize) -> Vec<String> {
-    let steps = &scenario.programs[cpu].steps[..step];
-    let mut open: Vec<&str> = Vec::new();
-    for step in steps {
-        match &step.op {
-            Op::Open(event) => open.push(event),
-            Op::Close(event) => open.retain(|name| name != event),
-            _ => {}
-        }
+/// The NMIs that a step is swept by: every injector's, and one whose reader looks at every event that
+/// is open or else at the one that the step is about, or the newest.
+fn sources(scenario: &Scenario, (cpu, step): (usize, usize), all: bool) -> Vec<NmiSource> {
+    let every = sources_at(scenario, (cpu, step)).into_iter();
+    let nmis = every.filter(|source| source.event().is_some());
+    let (externals, mut sources): (Vec<_>, Vec<_>) =
+        nmis.partition(|source| matches!(source, NmiSource::External(_)));
+    if all {
+        sources.extend(externals);
+    } else {
+        let named = scenario.programs[cpu].steps[step].op.event();
+        let about = externals.iter().find(|source| source.event() == named);
+        sources.extend(about.or(externals.last()).cloned());
     }
-    let counts = |name: &&str| {
-        let event = scenario.event(name).unwrap();
-        !event.is_injector() && !event.inherit
-    };
-    open.into_iter().filter(counts).map(str::to_owned).collect()
-}
-
-fn cases(scenario: &Scenario, cpu: usize, step: usize, all: bool) -> Vec<Case> {
-    let mut cases = Vec::new();
-    let place = format!("cpu {cpu} step {}", step + 1);
-    for event in scenario.events.iter().filter(|event| event.is_injector()) {
-        let code = event.attr().config;
-        for (source, word) in [(Source::Pmi(code), "pmi"), (Source::Late(code), "late")] {
-            cases.push(Case {
-                scenario: scenario.clone(),
-                cpu,
-                step,
-                source,
-                words: format!("{place}, {word} {}", event.id),
-            });
-        }
-    }
-    let events = readable(scenario, cpu, step);
-    // The event that the step is about, or the newest.
-    let named = scenario.programs[cpu].steps[step].op.event();
-    let chosen: Vec<&String> = match events.iter().find(|name| Some(name.as_str()) == named) {
-        Some(event) if !all => vec![event],
-        _ if all => events.iter().collect(),
-        _ => events.last().into_iter().collect(),
-    };
-    for event in chosen {
-        let mut scenario = scenario.clone();
-        let steps = &mut scenario.programs[cpu].steps;
-        let line = steps[step].line;
-        let probe = Step {
-            op: Op::Probe(event.clone()),
-            label: None,
-            line,
-        };
-        steps.insert(step, probe);
-        cases.push(Case {
-            scenario,
-            cpu,
-            step: step + 1,
-            source: Source::External,
-            words: format!("{place}, external {event}"),
-        });
-    }
-    cases
+    sources
 }
 
 /// The program of the only CPU up to this step, and a look at everything that is open then.
@@ -118,7 +66,7 @@ fn beginning(scenario: &Scenario, step: usize) -> Scenario {
 }
 
 /// What is found under `none` and `none-v59` that is not known.
-fn findings(shipped: &Shipped, case: &Case) -> Vec<String> {
+fn findings(shipped: &Shipped, case: &Scenario, place: &str) -> Vec<String> {
     let list = known();
     let mut words = Vec::new();
     for name in ["none", "none-v59"] {
@@ -128,23 +76,15 @@ fn findings(shipped: &Shipped, case: &Case) -> Vec<String> {
         let scheduler = &shipped.resolved.schedulers[name];
         let machine = &shipped.resolved.machine;
         let image = image::Image::guest();
-        let prepared = prepare(&case.scenario, machine, scheduler, image).unwrap();
-        let plan = Plan {
-            cpu: case.cpu,
-            step: case.step,
-            source: case.source,
-            jobs: 2,
-            reduce: true,
-            only_first: false,
-            nmis: 1,
-        };
+        let prepared = prepare(case, machine, scheduler, image).unwrap();
+        let plan = prepared.plan(2).unwrap();
         let sweep = match sweep(&prepared.setup, plan, &Progress::default()) {
             Ok(sweep) => sweep,
             // A step may end before it enters the kernel: an exit of the last task.
             Err(explore::SweepError::NoKernel) => continue,
             // Another CPU has closed the event that the probe was to read.
-            Err(explore::SweepError::Baseline(_)) if case.source == Source::External => continue,
-            Err(error) => panic!("{} {}: {error}", shipped.name, case.words),
+            Err(explore::SweepError::Baseline(_)) if plan.source == Source::External => continue,
+            Err(error) => panic!("{} {place}: {error}", shipped.name),
         };
         let known = KnownFindings::new(&list, scheduler, &sweep);
         let verdict = judge_sweep(expect, &sweep, &known);
@@ -153,8 +93,8 @@ fn findings(shipped: &Shipped, case: &Case) -> Vec<String> {
             |m: &Mismatch| matches!(m, Mismatch::Unexpected { .. } | Mismatch::Failed { .. });
         for mismatch in verdict.mismatches.into_iter().filter(found) {
             words.push(format!(
-                "{} under {name}, {}: {mismatch}",
-                shipped.name, case.words
+                "{} under {name}, {place}: {mismatch}",
+                shipped.name
             ));
         }
     }
@@ -210,12 +150,13 @@ fn no_nmi_of_any_source_finds_what_is_not_known() {
                 short = beginning(scenario, step);
                 scenario = &short;
             }
-            for case in cases(scenario, cpu, step, all) {
-                let text = format!("{}{}", write_scenario(&case.scenario), case.words);
-                if !seen.insert(text) || seen.len() % parts != part {
+            for source in sources(scenario, (cpu, step), all) {
+                let case = aimed(scenario, (cpu, step), &source, 1);
+                if !seen.insert(write_scenario(&case)) || seen.len() % parts != part {
                     continue;
                 }
-                let found = findings(&shipped, &case);
+                let place = format!("cpu {cpu} step {}, {source}", step + 1);
+                let found = findings(&shipped, &case, &place);
                 for words in &found {
                     eprintln!("{words}");
                 }

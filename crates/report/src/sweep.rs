@@ -287,14 +287,10 @@ impl SweepReport {
         writeln!(out, "{}", paint(HEAD, &self.title))?;
         let name = |text: &str| paint(NAME, text);
         let preempt = self.source.strip_prefix("preempt ");
-        let event = if preempt.is_some() {
-            "preemption"
-        } else {
-            "NMI"
-        };
-        let by = match preempt {
-            Some(cpu) => format!("{event} by cpu {cpu}"),
-            None => format!("{event} by {}", self.source),
+        let (event, by) = match preempt {
+            Some(cpu) => ("preemption", format!("preemption by cpu {cpu}")),
+            None if self.source == "tick" => ("tick", "a tick".to_owned()),
+            None => ("NMI", format!("NMI by {}", self.source)),
         };
         writeln!(
             out,
@@ -374,6 +370,9 @@ impl SweepReport {
         if self.vacuous {
             let words = match preempt {
                 Some(_) => "vacuous: no preemption in which the other CPU looked at an event",
+                None if self.source == "tick" => {
+                    "vacuous: no tick whose handler looked at an event"
+                }
                 None => "vacuous: no NMI was delivered, or no reader ran in one",
             };
             writeln!(out, "\n{}", paint(UNSURE, words))?;

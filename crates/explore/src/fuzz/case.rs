@@ -2,7 +2,7 @@
 //! One case: a program run without decisions, then with one or several at places that were chosen
 //! by chance; each run judged against the one with a decision less.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use check::cause::row_on_stack;
 use check::{Armed, Oracle, Violation};
@@ -10,7 +10,7 @@ use machine::{Decision, End, Entry, Machine, Outcome, Schedule, SetupError, Unti
 use scenario::{CausePattern, Known, Scenario, Scheduler};
 use trace::Verdict;
 
-use super::choose::{Ground, Place, Spot, Strategy, Tried, codes, in_order, kind, sources};
+use super::choose::{Ground, Learned, Place, Spot, Strategy, codes, in_order, kind, sources};
 use super::cover::{Cover, Scout};
 use super::dice::Dice;
 use crate::execute::{Outcomes, Run, Touched, hangs, stranded, watchers};
@@ -40,7 +40,7 @@ pub(crate) struct Rules<'a> {
     /// Causes that are looked out for; their windows name no events.
     pub(crate) wanted: &'a [CausePattern],
     pub(crate) strategy: Strategy,
-    pub(crate) tried: &'a Tried,
+    pub(crate) learned: &'a Learned,
 }
 
 /// A cause that a run showed.
@@ -63,6 +63,8 @@ pub(crate) struct Shown {
     pub(crate) executions: u64,
     pub(crate) cover: Cover,
     pub(crate) tried: Vec<Place>,
+    /// Offsets of fields that NMI handlers touched.
+    pub(crate) handled: BTreeSet<u64>,
     pub(crate) outcomes: BTreeMap<Outcome, u64>,
     /// Runs in which somebody looked at the events in between.
     pub(crate) looked: u64,
@@ -252,8 +254,8 @@ impl Case<'_> {
         run: &'g Run,
         sources: &'g [(u64, Source)],
     ) -> Ground<'g> {
-        let rules = (self.rules.strategy, self.rules.tried);
-        Ground::new(self.scenario, (marks, &run.log), sources, rules)
+        let rules = (self.rules.strategy, self.rules.learned);
+        Ground::new(self.scenario, (marks, run), sources, rules)
     }
 
     /// Runs with one decision each, from the run without, boundary after boundary.
@@ -379,6 +381,10 @@ impl Case<'_> {
     fn judge(&mut self, spot: &Spot, decisions: &[Entry], with: &With<'_>, before: Option<&Run>) {
         self.shown.executions += 1;
         self.shown.looked += u64::from(with.looked);
+        if !matches!(spot.source, Source::Tick | Source::Preempt(_)) {
+            let offsets = with.touched.fields.iter().map(|(_, offset)| *offset);
+            self.shown.handled.extend(offsets);
+        }
         if let Some(&(_, outcome)) = with.outcomes.last() {
             *self.shown.outcomes.entry(outcome).or_default() += 1;
         }
@@ -408,7 +414,7 @@ impl Case<'_> {
                 known, scheduler, ..
             } = self.rules;
             let shown = (cause, news.as_slice());
-            let reason = explains_somehow(known, scheduler, spot.source, shown, base, at);
+            let reason = explains_somehow(known, scheduler, decisions, shown, base);
             let verdict = verdict(cause);
             let example = news
                 .iter()

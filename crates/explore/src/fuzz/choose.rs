@@ -3,14 +3,14 @@
 //! them one boundary is nearly always as good as another.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use check::access_log::AccessLog;
 use machine::Ordinal;
-use scenario::{NmiSource, Op, Scenario};
+use scenario::{Event, NmiSource, OnOverflow, Op, ReadFormat, Scenario};
 
 use super::cover::Mark;
 use super::dice::{Dice, sums};
+use crate::execute::Run;
 use crate::prepare::source;
 use crate::sweep::Source;
 
@@ -47,12 +47,30 @@ impl Strategy {
     }
 }
 
-/// What was interrupted, as far as it matters for not doing it again: by which kind of source,
-/// before or behind which instruction, in which operation.
-pub(crate) type Place = (u8, u64, bool, u8);
+/// What was interrupted, as far as it matters for not doing it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    /// By which kind of source.
+    kind: u8,
+    /// Before or behind which instruction.
+    rip: u64,
+    behind: bool,
+    /// In which operation.
+    op: u8,
+    /// The state of the event that it accesses, and whether the source's reader looks at it.
+    state: i8,
+    seen: bool,
+}
 
-/// How often each place has been tried.
-pub(crate) type Tried = BTreeMap<Place, u32>;
+/// What a campaign has learned of places so far.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Learned {
+    /// How often each has been tried.
+    pub(crate) tried: BTreeMap<Place, u32>,
+    /// Offsets of the fields that NMI handlers touch: only beside an access to one of these can
+    /// one boundary be another than the next for them.
+    pub(crate) handled: BTreeSet<u64>,
+}
 
 /// A boundary where something comes in between.
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +122,27 @@ pub(crate) fn sources(scenario: &Scenario) -> Vec<(u64, Source)> {
         .collect()
 }
 
+/// What each injector's reader looks at, by what the injector counts.
+fn readers(scenario: &Scenario) -> BTreeMap<u64, Vec<&str>> {
+    let injectors = scenario.events.iter().filter(|event| event.is_injector());
+    let reader = |injector: &'_ Event| {
+        let Source::Pmi(code) = source(scenario, &NmiSource::Pmi(injector.id.clone()))? else {
+            return None;
+        };
+        let leader = injector.group.as_ref().unwrap_or(&injector.id);
+        let looks_at = |event: &&Event| match &injector.on_overflow {
+            OnOverflow::ReadLocal(target) => event.id == *target,
+            _ if injector.read == ReadFormat::Group => {
+                event.id == *leader || event.group.as_ref() == Some(leader)
+            }
+            _ => event.id == injector.id,
+        };
+        let events = scenario.events.iter().filter(looks_at);
+        Some((code, events.map(|event| event.id.as_str()).collect()))
+    };
+    injectors.filter_map(reader).collect()
+}
+
 /// Sources that are drawn for one spot, at most.
 const TRIES: usize = 4;
 
@@ -121,11 +160,12 @@ pub(crate) fn codes(sources: &[(u64, Source)]) -> Vec<u64> {
 pub(crate) struct Ground<'a> {
     scenario: &'a Scenario,
     marks: &'a [Mark],
-    log: &'a AccessLog,
+    run: &'a Run,
     sources: &'a [(u64, Source)],
     codes: Vec<u64>,
+    readers: BTreeMap<u64, Vec<&'a str>>,
     strategy: Strategy,
-    tried: &'a Tried,
+    learned: &'a Learned,
     /// By source: sums of the weights of all marks, before and behind each.
     sums: RefCell<BTreeMap<usize, Vec<u64>>>,
 }
@@ -133,18 +173,19 @@ pub(crate) struct Ground<'a> {
 impl<'a> Ground<'a> {
     pub(crate) fn new(
         scenario: &'a Scenario,
-        (marks, log): (&'a [Mark], &'a AccessLog),
+        (marks, run): (&'a [Mark], &'a Run),
         sources: &'a [(u64, Source)],
-        (strategy, tried): (Strategy, &'a Tried),
+        (strategy, learned): (Strategy, &'a Learned),
     ) -> Self {
         Self {
             scenario,
             marks,
-            log,
+            run,
             sources,
             codes: codes(sources),
+            readers: readers(scenario),
             strategy,
-            tried,
+            learned,
             sums: RefCell::default(),
         }
     }
@@ -185,7 +226,10 @@ impl<'a> Ground<'a> {
             };
             let fits = match source {
                 Source::Preempt(to) => to != mark.cpu,
-                Source::External => self.probed(mark),
+                Source::External => {
+                    let (any, last) = self.probes(mark);
+                    last.is_some() || !any
+                }
                 Source::Pmi(code) => has(mark.armed, code),
                 Source::Late(code) => has(mark.late, code),
                 Source::Tick => true,
@@ -202,13 +246,20 @@ impl<'a> Ground<'a> {
     }
 
     fn weight(&self, source: Source, mark: &Mark, behind: bool) -> u64 {
-        let base = if mark.write { 4 } else { 1 };
+        let place = self.place(source, mark, behind);
+        let nmi = !matches!(source, Source::Tick | Source::Preempt(_));
+        let base = if nmi && !self.learned.handled.contains(&mark.offset) {
+            1
+        } else {
+            let write = if mark.write { 4 } else { 1 };
+            let seen = if place.seen { 3 } else { 1 };
+            2 * write * seen
+        };
         match self.strategy {
             Strategy::Pct => 1,
             Strategy::Random => base,
             Strategy::Coverage => {
-                let place = self.place(source, mark, behind);
-                let times = self.tried.get(&place).copied().unwrap_or(0);
+                let times = self.learned.tried.get(&place).copied().unwrap_or(0);
                 1 + base * 256 / (1 + u64::from(times))
             }
         }
@@ -218,26 +269,58 @@ impl<'a> Ground<'a> {
         let program = self.scenario.programs.get(mark.cpu);
         let op = program.and_then(|p| Some(p.steps.get(mark.step)?.op.name()));
         let op = Op::NAMES.iter().position(|name| Some(*name) == op);
-        (kind(source), mark.rip, behind, op.unwrap_or(0) as u8)
+        Place {
+            kind: kind(source),
+            rip: mark.rip,
+            behind,
+            op: op.unwrap_or(0) as u8,
+            state: mark.state,
+            seen: self.seen(source, mark),
+        }
     }
 
-    /// Some `probe` step of this CPU lies behind, or the CPU has none.
-    fn probed(&self, mark: &Mark) -> bool {
-        let Some(program) = self.scenario.programs.get(mark.cpu) else {
-            return false;
+    /// Does the source's reader look at what is accessed there?
+    fn seen(&self, source: Source, mark: &Mark) -> bool {
+        let name = &self.run.objects.get(mark.object).name;
+        // Children count for the event that they are inherited from.
+        let event = name.split('.').next().unwrap_or_default();
+        match source {
+            Source::Tick | Source::Preempt(_) => true,
+            Source::External => self.probes(mark).1 == Some(event),
+            Source::Pmi(code) | Source::Late(code) => {
+                let reader = self.readers.get(&code);
+                reader.is_some_and(|events| events.contains(&event))
+            }
+        }
+    }
+
+    /// Has this CPU a `probe` step at all, and whom does the last one before the mark look at?
+    fn probes(&self, mark: &Mark) -> (bool, Option<&'a str>) {
+        let scenario: &'a Scenario = self.scenario;
+        let program = scenario.programs.get(mark.cpu);
+        let steps = program.map_or(&[][..], |program| &program.steps);
+        let probed = |step: &'a scenario::Step| match &step.op {
+            Op::Probe(event) => Some(event.as_str()),
+            _ => None,
         };
-        let probe = |step: &scenario::Step| matches!(step.op, Op::Probe(_));
-        program
-            .steps
-            .iter()
-            .position(probe)
-            .is_none_or(|at| at < mark.step)
+        let before = &steps[..mark.step.min(steps.len())];
+        (
+            steps.iter().any(|step| probed(step).is_some()),
+            before.iter().rev().find_map(probed),
+        )
     }
 
     fn anywhere(&self, dice: &mut Dice, source: Source) -> Option<Spot> {
         let cpu = dice.below(self.scenario.programs.len());
-        let ranges: Vec<(Ordinal, Ordinal)> =
-            self.log.cpu(cpu).kernel.iter().copied().flatten().collect();
+        let ranges: Vec<(Ordinal, Ordinal)> = self
+            .run
+            .log
+            .cpu(cpu)
+            .kernel
+            .iter()
+            .copied()
+            .flatten()
+            .collect();
         let &(first, last) = dice.pick(&ranges)?;
         let at = first + dice.below(usize::try_from(last - first).ok()? + 1) as u64;
         let order = self

@@ -8,7 +8,7 @@
 
 use abi::layout::CPUS_MAX;
 use abi::totals::Ring;
-use machine::{AccessKind, ObjectAccess, Observer, Ordinal, View};
+use machine::{AccessKind, ObjectAccess, ObjectId, Observer, Ordinal, View};
 
 /// Bits of the map; a power of two.
 const BITS: usize = 1 << 17;
@@ -36,6 +36,11 @@ impl Cover {
     /// An instruction was interrupted by a kind of source.
     pub(crate) fn interrupted(&mut self, kind: u64, rip: u64) {
         self.put(3 << 62 | kind << 40 | rip);
+    }
+
+    /// An instruction accessed an event in this state.
+    fn accessed(&mut self, state: i8, rip: u64) {
+        self.put(u64::from(state.cast_unsigned()) << 40 | rip);
     }
 
     /// Features.
@@ -89,6 +94,12 @@ pub(crate) struct Mark {
     pub(crate) ordinal: Ordinal,
     pub(crate) rip: u64,
     pub(crate) write: bool,
+    /// The event.
+    pub(crate) object: ObjectId,
+    /// The field, by its offset.
+    pub(crate) offset: u64,
+    /// Its state.
+    pub(crate) state: i8,
     /// Step of the CPU's program.
     pub(crate) step: usize,
     /// Injectors that count there, a bit for each.
@@ -153,6 +164,9 @@ impl Observer for Scout {
     fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
         self.cover.put(1 << 62 | self.last << 31 | access.rip);
         self.last = access.rip;
+        let state = view.field(access.object, "state").unwrap_or_default();
+        let state = (state as u8).cast_signed();
+        self.cover.accessed(state, access.rip);
         let write = access.kind == AccessKind::Write;
         if write && view.objects.field_name(access.offset) == "state" {
             let pair = (access.old & 0xff) << 8 | access.new & 0xff;
@@ -166,6 +180,9 @@ impl Observer for Scout {
                 ordinal: access.ordinal,
                 rip: access.rip,
                 write,
+                object: access.object,
+                offset: access.offset,
+                state,
                 step,
                 armed: self.counting[access.cpu],
                 late: self.late(access.cpu, access.ordinal),

@@ -29,6 +29,7 @@ pub(crate) fn generate(dice: &mut Dice, title: &str, machine: &str, cpus: usize)
         styles: Vec::new(),
         events: Vec::new(),
         tasks: 0,
+        hotplug: false,
         dice,
     };
     let styles = 1 + maker.dice.below(2);
@@ -41,7 +42,8 @@ pub(crate) fn generate(dice: &mut Dice, title: &str, machine: &str, cpus: usize)
     } else {
         1
     };
-    let mut programs = vec![maker.program(0)];
+    maker.hotplug = cpus == 1 && maker.dice.percent(6);
+    let mut programs = vec![maker.program()];
     if cpus > 1 {
         let second = maker.other_program(&mut programs[0]);
         programs.push(second);
@@ -67,11 +69,15 @@ struct Maker<'d> {
     events: Vec<Event>,
     /// Tasks that have a name so far.
     tasks: usize,
+    /// The CPU goes away and comes back, and there are no groups: `group_leader` of what was a
+    /// member dangles then, in mainline too (known.toml, oracle `freed`), and every read spins.
+    hotplug: bool,
 }
 
 /// One CPU while its program is made.
 #[derive(Default)]
 struct Cpu {
+    number: u32,
     steps: Vec<Step>,
     /// Events that are open.
     open: Vec<String>,
@@ -84,12 +90,15 @@ struct Cpu {
 impl Maker<'_> {
     /// Attributes of a counting event.
     fn style(&mut self) -> Event {
-        const KINDS: [(u64, EventKind); 5] = [
-            (10, EventKind::Instructions),
-            (4, EventKind::Branches),
-            (3, EventKind::Cycles),
-            (1, EventKind::RefCycles),
-            (1, EventKind::CpuClock),
+        const KINDS: [(u64, EventKind); 7] = [
+            (20, EventKind::Instructions),
+            (8, EventKind::Branches),
+            (6, EventKind::Cycles),
+            (2, EventKind::RefCycles),
+            (2, EventKind::CpuClock),
+            (1, EventKind::BranchMisses),
+            // The branches again, by their code.
+            (1, EventKind::Raw(0x00c4)),
         ];
         let kind = self.dice.weighted(KINDS.iter().map(|(weight, _)| *weight));
         let mut style = Event::plain("", KINDS[kind.unwrap_or(0)].1);
@@ -107,27 +116,33 @@ impl Maker<'_> {
         style
     }
 
-    fn program(&mut self, number: usize) -> Program {
+    fn program(&mut self) -> Program {
         let mut cpu = Cpu::default();
         if self.dice.percent(35) {
             self.switch_to_new(&mut cpu);
         }
         let first = self.dice.below(100);
-        if first < 80 {
+        if first < 85 {
             self.open_injector(&mut cpu);
         }
         if self.dice.percent(90) {
             self.open(&mut cpu);
         }
+        if self.dice.percent(50) {
+            self.on_event(&mut cpu, Op::Probe);
+        }
         let least = cpu.steps.len() + STEPS.0;
         let most = least + self.dice.below(STEPS.1 - STEPS.0);
-        self.fill(&mut cpu, number, most);
+        self.fill(&mut cpu, most);
         Program { steps: cpu.steps }
     }
 
     /// A program that uses events of the first one, behind the last of whose first steps it begins.
     fn other_program(&mut self, first: &mut Program) -> Program {
-        let mut cpu = Cpu::default();
+        let mut cpu = Cpu {
+            number: 1,
+            ..Cpu::default()
+        };
         let opens: Vec<usize> = (0..first.steps.len())
             .filter(|&at| matches!(first.steps[at].op, Op::Open(_)))
             .collect();
@@ -148,68 +163,79 @@ impl Maker<'_> {
             self.switch_to_new(&mut cpu);
         }
         let most = cpu.steps.len() + 2 + self.dice.below(6);
-        self.fill(&mut cpu, 1, most);
+        self.fill(&mut cpu, most);
         Program { steps: cpu.steps }
     }
 
-    fn fill(&mut self, cpu: &mut Cpu, number: usize, most: usize) {
+    fn fill(&mut self, cpu: &mut Cpu, most: usize) {
         // Something that cannot be done makes no step.
         for _ in 0..4 * most {
             if cpu.steps.len() >= most {
                 break;
             }
-            self.act(cpu, number);
+            self.act(cpu);
         }
     }
 
     /// One more operation.
-    fn act(&mut self, cpu: &mut Cpu, number: usize) {
-        type Act<'d> = fn(&mut Maker<'d>, &mut Cpu, usize);
-        let acts: [(u64, Act<'_>); 19] = [
-            (26, |m, cpu, _| m.open(cpu)),
-            (3, |m, cpu, _| m.open_injector(cpu)),
-            (18, |m, cpu, _| m.work(cpu)),
-            (12, |m, cpu, _| m.on_event(cpu, Op::Read)),
-            (12, |m, cpu, _| m.close(cpu)),
-            (6, |m, cpu, _| {
+    fn act(&mut self, cpu: &mut Cpu) {
+        type Act<'d> = fn(&mut Maker<'d>, &mut Cpu);
+        let acts: [(u64, Act<'_>); 21] = [
+            (26, |m, cpu| m.open(cpu)),
+            (3, |m, cpu| m.open_injector(cpu)),
+            (18, |m, cpu| m.work(cpu)),
+            (12, |m, cpu| m.on_event(cpu, Op::Read)),
+            (12, |m, cpu| m.close(cpu)),
+            (6, |m, cpu| {
                 let group = m.dice.percent(20);
                 m.on_event(cpu, |event| Op::Enable { event, group });
             }),
-            (7, |m, cpu, _| {
+            (7, |m, cpu| {
                 let group = m.dice.percent(20);
                 m.on_event(cpu, |event| Op::Disable { event, group });
             }),
-            (3, |m, cpu, _| {
+            (3, |m, cpu| {
                 let group = m.dice.percent(20);
                 m.on_event(cpu, |event| Op::Reset { event, group });
             }),
-            (2, |m, cpu, _| {
+            (2, |m, cpu| {
                 let reset = m.dice.percent(50);
                 m.on_event(cpu, |event| Op::Pause { event, reset });
             }),
-            (2, |m, cpu, _| m.on_event(cpu, Op::Mmap)),
-            (2, |m, cpu, _| m.on_event(cpu, Op::UserRead)),
-            (4, |m, cpu, _| m.on_event(cpu, Op::Probe)),
-            (2, |m, cpu, _| {
+            (2, |m, cpu| m.on_event(cpu, Op::Mmap)),
+            (2, |m, cpu| m.on_event(cpu, Op::UserRead)),
+            (6, |m, cpu| m.on_event(cpu, Op::Probe)),
+            (2, |m, cpu| {
                 let n = 1 + m.dice.below(3) as u32;
                 m.on_event(cpu, |event| Op::Refresh { event, n });
             }),
-            (4, |_, cpu, _| cpu.steps.push(step(Op::Tick))),
-            (3, |m, cpu, _| {
+            (4, |_, cpu| cpu.steps.push(step(Op::Tick))),
+            (3, |m, cpu| {
                 let ns = [1000, 1_000_000, 10_000_000][m.dice.below(3)];
                 cpu.steps.push(step(Op::Advance { ns }));
             }),
-            (8, |m, cpu, _| m.switch(cpu)),
-            (4, |m, cpu, _| m.fork(cpu)),
-            (3, |m, cpu, _| m.exit_task(cpu)),
-            (2, |_, cpu, _| {
+            (8, |m, cpu| m.switch(cpu)),
+            (4, |m, cpu| m.fork(cpu)),
+            (3, |m, cpu| m.exit_task(cpu)),
+            (2, |_, cpu| {
                 if cpu.current.is_some() {
                     cpu.steps.push(step(Op::Exec));
                 }
             }),
+            (1, |m, cpu| {
+                let n = m.period();
+                m.on_event(cpu, |event| Op::Period { event, n });
+            }),
+            (8, |m, cpu| {
+                if m.hotplug {
+                    let back = m.dice.percent(50);
+                    cpu.steps
+                        .push(step(if back { Op::Online } else { Op::Offline }));
+                }
+            }),
         ];
         let at = self.dice.weighted(acts.iter().map(|(weight, _)| *weight));
-        (acts[at.unwrap_or(0)].1)(self, cpu, number);
+        (acts[at.unwrap_or(0)].1)(self, cpu);
     }
 
     fn open(&mut self, cpu: &mut Cpu) {
@@ -233,7 +259,11 @@ impl Maker<'_> {
             event = self.style();
         }
         event.id = (*name).to_owned();
-        let leader = if self.dice.percent(45) {
+        if self.dice.percent(5) && !event.inherit && event.kind == EventKind::Instructions {
+            event.sample_period = self.period();
+            event.buffer = self.dice.percent(75);
+        }
+        let leader = if !self.hotplug && self.dice.percent(45) {
             self.leader(cpu)
         } else {
             None
@@ -246,6 +276,9 @@ impl Maker<'_> {
             if event.task != TaskTarget::Cpu {
                 event.inherit = leader.inherit;
                 event.inherit_stat &= event.inherit;
+                if event.inherit {
+                    (event.sample_period, event.buffer) = (0, false);
+                }
             }
         } else {
             self.context(cpu, &mut event);
@@ -282,6 +315,12 @@ impl Maker<'_> {
         } else {
             event.task = TaskTarget::Cpu;
         }
+        event.cpu = self.dice.percent(8).then_some(cpu.number);
+    }
+
+    /// A period that a program of this size can come to.
+    fn period(&mut self) -> u64 {
+        300 + self.dice.below(3000) as u64
     }
 
     fn open_injector(&mut self, cpu: &mut Cpu) {

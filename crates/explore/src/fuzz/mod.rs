@@ -32,7 +32,7 @@ use crate::record::hex;
 use crate::shrink::{Signature, drop_step};
 use crate::sweep::Progress;
 use case::{RUNS, Rules, Shown, Unfit};
-use choose::Tried;
+use choose::Learned;
 use cover::Cover;
 use dice::Dice;
 use generate::generate;
@@ -45,6 +45,9 @@ pub use small::Small;
 /// Cases between two looks at the corpus and at the bounds. Part of the result; the number of
 /// workers is not.
 const EPOCH: u64 = 128;
+
+/// Programs of the corpus, at most, so that a campaign's memory does not grow with its time.
+const CORPUS_MAX: usize = 8192;
 
 /// Programs that are tried before a case is given up.
 const ATTEMPTS: usize = 12;
@@ -133,8 +136,10 @@ pub struct Campaign<'a> {
     /// What was done.
     pub totals: Totals,
     corpus: Vec<Scenario>,
+    /// Programs that were kept so far.
+    kept: usize,
     cover: Cover,
-    tried: Tried,
+    learned: Learned,
     /// By cause.
     pub found: BTreeMap<Signature, Found>,
     /// By wanted cause: number of the first execution that shows it.
@@ -172,8 +177,9 @@ impl<'a> Campaign<'a> {
             next: 0,
             totals: Totals::default(),
             corpus: Vec::new(),
+            kept: 0,
             cover: Cover::default(),
-            tried: Tried::default(),
+            learned: Learned::default(),
             found: BTreeMap::new(),
             met,
             interrupted: false,
@@ -184,7 +190,7 @@ impl<'a> Campaign<'a> {
     pub fn add_to_corpus(&mut self, scenario: &Scenario) {
         let cpus = scenario.programs.len();
         if cpus <= self.terms.cpus {
-            self.corpus.push(Scenario::of_programs(
+            self.keep(Scenario::of_programs(
                 scenario.title.clone(),
                 self.terms.machine.name.clone(),
                 scenario.events.clone(),
@@ -335,7 +341,7 @@ impl<'a> Campaign<'a> {
             scheduler: terms.scheduler,
             wanted: terms.wanted,
             strategy: terms.strategy,
-            tried: &self.tried,
+            learned: &self.learned,
         };
         let mut repaired: Option<Scenario> = None;
         for _ in 0..ATTEMPTS {
@@ -398,6 +404,15 @@ impl<'a> Campaign<'a> {
         )
     }
 
+    /// Into the corpus, in place of the oldest when that is full.
+    fn keep(&mut self, scenario: Scenario) {
+        match self.corpus.get_mut(self.kept % CORPUS_MAX) {
+            Some(oldest) => *oldest = scenario,
+            None => self.corpus.push(scenario),
+        }
+        self.kept += 1;
+    }
+
     fn merge(&mut self, number: u64, case: Option<Done>) {
         self.totals.cases += 1;
         let Some(Done {
@@ -421,10 +436,11 @@ impl<'a> Campaign<'a> {
                 .or_default() += n;
         }
         for place in shown.tried {
-            *self.tried.entry(place).or_default() += 1;
+            *self.learned.tried.entry(place).or_default() += 1;
         }
+        self.learned.handled.extend(shown.handled);
         if self.cover.join(&shown.cover) > 0 && self.terms.strategy == Strategy::Coverage {
-            self.corpus.push(scenario);
+            self.keep(scenario);
         }
         for (wanted, run) in shown.met {
             self.met[wanted].get_or_insert(number * RUNS + run);

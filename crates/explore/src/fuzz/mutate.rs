@@ -143,7 +143,9 @@ fn attribute(dice: &mut Dice, scenario: &mut Scenario) {
 
 /// Joins a group, or leaves it.
 fn regroup(dice: &mut Dice, scenario: &mut Scenario) {
-    if scenario.events.is_empty() {
+    let mut steps = scenario.programs.iter().flat_map(|program| &program.steps);
+    // Groups and CPUs that go away do not go together, see `generate`.
+    if scenario.events.is_empty() || steps.any(|step| step.op == Op::Offline) {
         return;
     }
     let at = dice.below(scenario.events.len());

@@ -12,7 +12,6 @@ use scenario::{Scenario, Source};
 use trace::Trace;
 
 use super::{Campaign, Found};
-use crate::bisect::source_of;
 use crate::findings::{Base, causes, fresh};
 use crate::inject::injections;
 use crate::known::explains_somehow;
@@ -151,8 +150,7 @@ impl Campaign<'_> {
             .filter(|cause| Signature::of(&verdict(cause), scenario) == wanted)
             .map(|cause| {
                 let shown = (cause, news.as_slice());
-                let source = source_of(last.2);
-                let entry = explains_somehow(known, scheduler, source, shown, base, at)?;
+                let entry = explains_somehow(known, scheduler, &decisions, shown, base)?;
                 Some(entry.reason.as_str())
             })
             .collect();

@@ -6,6 +6,11 @@ mod body;
 #[path = "../support/causes.rs"]
 mod causes;
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use body::campaign::{self, Files};
+use explore::{Budget, Campaign, FuzzFound, Progress, Shrink, Signature, Strategy};
 use proptest::prelude::*;
 
 /// Bytes of one case.
@@ -22,6 +27,91 @@ proptest! {
         if let Err(words) = found {
             let words = words.downcast_ref::<String>().cloned().unwrap_or_default();
             prop_assert!(words.contains("title = \"case 0 of seed 0\""), "{words}");
+        }
+    }
+}
+
+/// What the oracles say of mainline without sharing is wrong of them or of mainline, never of a
+/// version of the patch: nothing but known findings, on whatever machine.
+#[test]
+fn mainline_has_known_findings_only() {
+    const MACHINES: [&str; 5] = ["skylake", "icelake", "minimal", "throttle", "long-skid"];
+    for (seed, machine) in (101..).zip(MACHINES) {
+        for scheduler in ["none", "none-v59"] {
+            let files = Files::of(machine, scheduler).unwrap();
+            let mut campaign = Campaign::new(files.terms(&[], seed, Strategy::Coverage)).unwrap();
+            let budget = Budget {
+                executions: Some(2000),
+                over: &|| false,
+                until_met: false,
+            };
+            campaign.run(2, budget, &Progress::default()).unwrap();
+            let news = campaign.found.iter().filter(|(_, f)| f.unexplained > 0);
+            let news: Vec<String> = news
+                .map(|(cause, found)| format!("{cause}: {}\n{}", found.example, found.text))
+                .collect();
+            assert!(
+                news.is_empty(),
+                "{machine}, {scheduler}: {}",
+                news.join("\n")
+            );
+            assert!(campaign.totals.looked > 500, "{:?}", campaign.totals);
+        }
+    }
+}
+
+/// Every finding as it is shown: at most 10 operations and 2 decisions, and without any one element
+/// the cause is another or none.
+#[test]
+fn what_is_shown_is_minimal() {
+    let progress = Progress::default();
+    for (scheduler, seed) in [("v10", 3), ("v12", 4), ("retry", 5)] {
+        let files = Files::of("skylake", scheduler).unwrap();
+        let terms = files.terms(&[], seed, Strategy::Coverage);
+        let mut campaign = Campaign::new(terms.clone()).unwrap();
+        let budget = Budget {
+            executions: Some(1200),
+            over: &|| false,
+            until_met: false,
+        };
+        campaign.run(2, budget, &progress).unwrap();
+        let news: Vec<&FuzzFound> = campaign
+            .found
+            .values()
+            .filter(|found| found.unexplained > 0)
+            .collect();
+        assert!(news.len() >= 2, "{scheduler}: {}", news.len());
+        let name = |at: usize| format!("{at}.toml");
+        let shown = campaign.smaller(&news, name, true, 2, &progress);
+        for (found, small) in news.iter().zip(shown) {
+            let small = small.unwrap();
+            assert!(small.shrunk, "{}", small.text);
+            assert!(small.size.operations <= 10, "{}", small.text);
+            assert!(small.size.decisions <= 2, "{}", small.text);
+            let shrink = Shrink {
+                machine: terms.machine,
+                machine_text: terms.machine_text,
+                scheduler: terms.scheduler,
+                image: Arc::clone(&terms.image),
+                verdict: &found.verdict,
+                name: "small.toml",
+                progress: &progress,
+                rig: RefCell::default(),
+            };
+            let parsed = |text: &str| {
+                scenario::parse_scenario(&scenario::Source::new("case.toml", text)).unwrap()
+            };
+            let wanted = Signature::of(&found.verdict, &parsed(&found.text));
+            let scenario = parsed(&small.text);
+            assert!(shrink.shows(&wanted, &scenario).unwrap(), "{}", small.text);
+            for smaller in Shrink::smaller(&scenario) {
+                assert!(
+                    !shrink.shows(&wanted, &smaller).unwrap(),
+                    "{wanted}:\n{}\ncan be made smaller:\n{}",
+                    small.text,
+                    scenario::write_scenario(&smaller)
+                );
+            }
         }
     }
 }

@@ -3,12 +3,12 @@
 //! shared by the example that makes docs/first-hits.md and the test that holds it.
 
 use std::error::Error;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use explore::{Budget, Campaign, FuzzTerms, Progress, Strategy};
-use image::Image;
-use scenario::{Access, CausePattern, Library, Oracle, Source, Window};
+use explore::{Budget, Campaign, Progress, Strategy};
+use scenario::{Access, CausePattern, Oracle, Window};
+
+use crate::campaign::Files;
 
 /// Executions of one campaign, at most.
 pub(crate) const EXECUTIONS: u64 = 200_000;
@@ -26,10 +26,6 @@ pub(crate) struct Listed {
     pub(crate) pattern: CausePattern,
     /// The versions that have it.
     pub(crate) schedulers: Vec<String>,
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 /// The list.
@@ -75,24 +71,6 @@ fn entry(value: &toml::Value) -> Result<Listed, Box<dyn Error>> {
     })
 }
 
-struct Disk;
-
-impl Library for Disk {
-    fn machine(&self, _: &str) -> Option<(String, String)> {
-        None
-    }
-    fn scheduler(&self, name: &str) -> Option<(String, String)> {
-        let file = root().join(format!("sim-configs/schedulers/{name}.toml"));
-        Some((name.to_owned(), std::fs::read_to_string(file).ok()?))
-    }
-    fn machine_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-    fn scheduler_names(&self) -> Vec<String> {
-        Vec::new()
-    }
-}
-
 /// By cause: number of the first execution that shows it.
 pub(crate) type Hits = Vec<Option<u64>>;
 
@@ -105,23 +83,8 @@ pub(crate) fn first_hits(
     executions: u64,
     jobs: usize,
 ) -> Result<Hits, Box<dyn Error>> {
-    let shown = |errors: scenario::Diagnostics| errors.render(false);
-    let machine_text = std::fs::read_to_string(root().join("sim-configs/machines/skylake.toml"))?;
-    let machine = scenario::parse_machine(&Source::new("skylake.toml", &machine_text));
-    let machine = machine.map_err(shown)?;
-    let scheduler = scenario::scheduler_by_name(scheduler, &Disk).map_err(shown)?;
-    let terms = FuzzTerms {
-        machine: &machine,
-        machine_text: &machine_text,
-        scheduler: &scheduler,
-        image: Arc::clone(&Image::guest()),
-        known: &[],
-        wanted,
-        seed,
-        strategy: Strategy::Coverage,
-        cpus: 1,
-        shard: (0, 1),
-    };
+    let files = Files::of("skylake", scheduler)?;
+    let terms = files.terms(wanted, seed, Strategy::Coverage);
     let mut campaign = Campaign::new(terms)?;
     let budget = Budget {
         executions: Some(executions),
