@@ -14,6 +14,7 @@ use crate::exchange::Exchange;
 use crate::freed::Freed;
 use crate::monotony::Monotony;
 use crate::ownership::Ownership;
+use crate::progress::Stays;
 use crate::schedule::Scheduling;
 use crate::shadow::{Shadow, Spec, is_zeroing};
 use crate::sharing::Sharing;
@@ -28,6 +29,7 @@ use crate::{count, progress, warn};
 pub struct Oracles {
     shadow: Shadow,
     claims: Claims,
+    stays: Stays,
     monotony: Monotony,
     ownership: Ownership,
     state: StateMachine,
@@ -51,6 +53,7 @@ impl Oracles {
         Self {
             shadow: Shadow::new(specs),
             claims: Claims::default(),
+            stays: Stays::default(),
             monotony: Monotony::default(),
             ownership: Ownership::default(),
             state: StateMachine::default(),
@@ -102,10 +105,17 @@ impl Oracles {
         self.shadow.follows_kernel(cpu)
     }
 
-    /// The run was stopped at a limit, not by its program: true if that is because an NMI handler
-    /// does not end, which is then a violation.
+    /// Whether this CPU does not come to an end of what it does: an NMI handler, or a stay in the
+    /// kernel. For runs that were stopped at a limit, not by their programs.
+    #[must_use]
+    pub fn hangs(&self, view: &View<'_>) -> bool {
+        self.stays.unfinished(view).is_some()
+    }
+
+    /// The run was stopped at a limit: true if that is because of a CPU that hangs, which is then a
+    /// violation.
     pub fn stopped_at_limit(&mut self, view: &View<'_>) -> bool {
-        let found = progress::unfinished(view);
+        let found = self.stays.unfinished(view);
         let ended = found.is_none();
         self.violations.extend(found);
         !ended
@@ -159,6 +169,7 @@ impl Observer for Oracles {
     }
 
     fn syscall(&mut self, view: &View<'_>) {
+        self.stays.enter(view);
         self.shadow.syscall(view);
         self.times.syscall(view);
         if Shadow::is_reset(view) {
@@ -171,6 +182,7 @@ impl Observer for Oracles {
     }
 
     fn return_to_user(&mut self, view: &View<'_>) {
+        self.stays.leave(view);
         if self.shadow.is_resetting(view) {
             self.monotony.reset();
         }
@@ -185,6 +197,7 @@ impl Observer for Oracles {
     }
 
     fn leave_user(&mut self, view: &View<'_>) {
+        self.stays.enter(view);
         self.shadow.leave_user(view);
         self.times.leave_user(view);
     }

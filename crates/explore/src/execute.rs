@@ -152,8 +152,7 @@ impl Observer for Touched {
 pub fn execute(setup: &Setup, mut schedule: Schedule) -> Result<Execution, SetupError> {
     let mut machine = setup.machine()?;
     let mut watchers = watchers(setup);
-    let limit = RUN_LIMIT;
-    let end = machine.run(&mut schedule, &mut watchers, Until::End { limit });
+    let end = to_end(&mut machine, &mut schedule, &mut watchers);
     Ok(Execution {
         run: Run::of(&machine, end, watchers),
         digest: machine.digest(),
@@ -161,8 +160,26 @@ pub fn execute(setup: &Setup, mut schedule: Schedule) -> Result<Execution, Setup
     })
 }
 
-/// The run of `machine` came to its limit: true if that is because an NMI handler does not end,
-/// which is then a violation.
+/// Boundaries of a run before it is asked whether it hangs; those that do end there.
+const PATIENCE: u64 = 1_000_000;
+
+/// Runs from reset to the end, or until it is clear that there will be none.
+pub(crate) fn to_end(
+    machine: &mut Machine,
+    schedule: &mut Schedule,
+    watchers: &mut Watchers,
+) -> End {
+    let end = machine.run(schedule, watchers, Until::End { limit: PATIENCE });
+    let mut cpus = 0..machine.cores().len();
+    if !matches!(end, End::Limit) || cpus.any(|cpu| watchers.0.hangs(&machine.view(cpu))) {
+        return end;
+    }
+    let limit = RUN_LIMIT;
+    machine.run(schedule, watchers, Until::End { limit })
+}
+
+/// The run of `machine` came to its limit: true if that is because a CPU hangs, in an NMI handler or
+/// elsewhere in the kernel, which is then a violation.
 pub(crate) fn hangs(machine: &Machine, oracles: &mut Oracles) -> bool {
     (0..machine.cores().len()).any(|cpu| oracles.stopped_at_limit(&machine.view(cpu)))
 }

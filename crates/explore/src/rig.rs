@@ -4,8 +4,8 @@
 
 use machine::{Machine, Ordinal, Schedule, SetupError, Snapshot, Until};
 
-use crate::execute::{Run, watchers};
-use crate::setup::{RUN_LIMIT, Setup};
+use crate::execute::{Run, to_end, watchers};
+use crate::setup::Setup;
 
 /// A machine with the programs of one [`Setup`], before it boots.
 #[derive(Debug)]
@@ -88,8 +88,7 @@ impl Rig {
     pub fn run(&mut self, mut schedule: Schedule) -> Run {
         let mut watchers = watchers(&self.setup);
         let machine = self.reset();
-        let limit = RUN_LIMIT;
-        let end = machine.run(&mut schedule, &mut watchers, Until::End { limit });
+        let end = to_end(machine, &mut schedule, &mut watchers);
         Run::of(machine, end, watchers)
     }
 }

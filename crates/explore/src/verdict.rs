@@ -117,12 +117,16 @@ pub fn judge_run(
     let fresh: Vec<&Violation> = injected
         .map(|run| fresh(&run.violations, baseline))
         .unwrap_or_default();
-    if let Some(run) = injected.filter(|run| !run.hangs)
-        && let Err(what) = check_end(&run.end)
+    if let Some(run) = injected {
+        judge_end(expect, run, &mut verdict);
+    }
+    if let Some(words) = &expect.fails
+        && !fails(baseline, words)
+        && !injected.is_some_and(|run| fails(run, words))
     {
-        verdict.mismatches.push(Mismatch::Failed {
-            what,
-            boundary: None,
+        verdict.mismatches.push(Mismatch::Missing {
+            line: expect.line,
+            what: format!("the guest fails: {words}"),
         });
     }
     let image = &baseline.image;
@@ -287,18 +291,33 @@ pub(crate) fn expects(
         && pattern.window.as_ref().is_none_or(inside)
 }
 
+/// Whether a run ends in the guest's failure with these words.
+fn fails(run: &Run, words: &str) -> bool {
+    let end = check_end(&run.end);
+    end.is_err_and(|what| !run.hangs && what.contains(words))
+}
+
+/// A run ends well, or hangs, which is for the oracle `progress` to say, or fails as expected.
+fn judge_end(expect: &Expect, run: &Run, verdict: &mut Verdict) {
+    let expected = expect.fails.as_ref().is_some_and(|words| fails(run, words));
+    if let Err(what) = check_end(&run.end)
+        && !run.hangs
+        && !expected
+    {
+        verdict.mismatches.push(Mismatch::Failed {
+            what,
+            boundary: None,
+        });
+    }
+}
+
 fn judge_baseline(
     expect: &Expect,
     baseline: &Run,
     known: &KnownFindings<'_>,
     verdict: &mut Verdict,
 ) {
-    if let Err(what) = check_end(&baseline.end) {
-        verdict.mismatches.push(Mismatch::Failed {
-            what,
-            boundary: None,
-        });
-    }
+    judge_end(expect, baseline, verdict);
     let image = &baseline.image;
     let of = |pattern: &CausePattern, v: &Violation| expects_violation(pattern, image, v);
     for pattern in &expect.baseline {

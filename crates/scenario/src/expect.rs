@@ -118,6 +118,9 @@ pub struct Expect {
     pub violates: Vec<CausePattern>,
     /// The bad boundaries must be all boundaries of the windows, not only some.
     pub exact: bool,
+    /// Words of the failure that the guest ends in (a panic), in the run without NMI or in the one
+    /// with the file's injections; `None` when it ends well.
+    pub fails: Option<String>,
     /// What justifies it: lines of the sharing reference, or the access trace.
     pub why: Option<String>,
     /// Line of the table, from 1.

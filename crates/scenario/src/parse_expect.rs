@@ -12,7 +12,7 @@ use crate::{
     walk::{Cx, Span, Table, Value},
 };
 
-pub(crate) const EXPECT: &[&str] = &["baseline", "violates", "exact", "why"];
+pub(crate) const EXPECT: &[&str] = &["baseline", "violates", "exact", "fails", "why"];
 pub(crate) const CAUSE: &[&str] = &["oracle", "event", "row", "window", "place", "claim"];
 
 /// By scheduler, with the place of its name.
@@ -48,6 +48,7 @@ pub(crate) fn expectations<'a>(cx: &'a Cx, value: Value<'a>, events: &Events) ->
             baseline: causes("baseline"),
             violates: causes("violates"),
             exact: table.flag("exact", false).unwrap_or(false),
+            fails: table.string("fails").map(Spanned::into_inner),
             why: table.string("why").map(Spanned::into_inner),
             line: cx.line(&key.span()),
         };

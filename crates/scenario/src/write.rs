@@ -251,6 +251,9 @@ fn expectation(out: &mut String, name: &str, expect: &Expect) {
     if expect.exact {
         line(out, "exact = true");
     }
+    if let Some(words) = &expect.fails {
+        line(out, &format!("fails = {}", quoted(words)));
+    }
     if let Some(why) = &expect.why {
         line(out, &format!("why = {}", quoted(why)));
     }

@@ -1443,7 +1443,7 @@ base_line = []
             24 | base_line = []
                | ^^^^^^^^^ did you mean `baseline`?
                |
-               = help: possible: `baseline`, `violates`, `exact` or `why`
+               = help: possible: `baseline`, `violates`, `exact`, `fails` or `why`
 
             error[E0109]: `v 10` is not a name for a scheduler
               --> a.toml:25:11

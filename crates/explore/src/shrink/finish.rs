@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use check::Violation;
+use machine::End;
 use scenario::{CausePattern, Expect, Op, Oracle, Scenario, Source, write_scenario};
 use trace::Trace;
 
@@ -16,6 +17,7 @@ use crate::inject::injections;
 use crate::known::KnownFindings;
 use crate::prepare::prepare;
 use crate::record::{Files, record};
+use crate::sweep::check_end;
 use crate::verdict::judge_run;
 
 /// The text, its trace and its size.
@@ -100,11 +102,24 @@ fn expect(scenario: &Scenario, baseline: &Run, run: &Run) -> Expect {
         let all: BTreeSet<CausePattern> = violations.map(|v| pattern(scenario, v)).collect();
         all.into_iter().collect()
     };
+    let failure = [baseline, run]
+        .into_iter()
+        .filter(|run| !run.hangs)
+        .find_map(|run| failure(&run.end));
     Expect {
+        fails: failure,
         baseline: patterns(&mut baseline.violations.iter()),
         violates: patterns(&mut fresh(&run.violations, baseline).into_iter()),
         ..Expect::default()
     }
+}
+
+/// The first line of what a guest says that ends in failure, as far as another build says it too.
+fn failure(end: &End) -> Option<String> {
+    let words = check_end(end).err()?;
+    let line = words.lines().next()?;
+    let place = line.find(" at rip").unwrap_or(line.len());
+    Some(line[..place].to_owned())
 }
 
 fn pattern(scenario: &Scenario, violation: &Violation) -> CausePattern {

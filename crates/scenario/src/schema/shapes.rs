@@ -189,6 +189,8 @@ shapes! {
         violates: Option<Vec<CauseShape>>,
         /// The bad boundaries must be all boundaries of the windows. Default: false.
         exact: Option<bool>,
+        /// Words of the failure that the guest ends in.
+        fails: Option<String>,
         /// What justifies it.
         why: Option<String>,
     }
