@@ -656,8 +656,7 @@ impl Shadow {
                     };
                     match call.args[1] {
                         syscall::IOC_ENABLE | syscall::IOC_REFRESH => ideal.enabled = true,
-                        syscall::IOC_DISABLE => ideal.enabled = false,
-                        syscall::IOC_PAUSE => ideal.enabled = false,
+                        syscall::IOC_DISABLE | syscall::IOC_PAUSE => ideal.enabled = false,
                         _ => {}
                     }
                     if resets {
