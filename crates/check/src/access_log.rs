@@ -21,6 +21,8 @@ pub struct CpuLog {
     pub nmi: Vec<ObjectAccess>,
     /// The part of each step spent in the kernel: first and last boundary.
     pub kernel: Vec<Option<(Ordinal, Ordinal)>>,
+    /// Where it has entered the kernel without having left it since: a program that has ended.
+    pub stays: Option<Ordinal>,
 }
 
 /// The log of a CPU that has done nothing.
@@ -28,6 +30,7 @@ static NOTHING: CpuLog = CpuLog {
     base: Vec::new(),
     nmi: Vec::new(),
     kernel: Vec::new(),
+    stays: None,
 };
 
 impl AccessLog {
@@ -80,6 +83,7 @@ impl AccessLog {
     }
 
     fn enter_kernel(&mut self, view: &View<'_>) {
+        self.of(view.cpu).stays = Some(view.core.ordinal);
         if let Some(step) = view.core.step {
             let kernel = &mut self.of(view.cpu).kernel;
             if kernel.len() <= step {
@@ -113,6 +117,7 @@ impl Observer for AccessLog {
     }
 
     fn return_to_user(&mut self, view: &View<'_>) {
+        self.of(view.cpu).stays = None;
         if let Some(step) = view.core.step
             && let Some(Some((_, last))) = self.of(view.cpu).kernel.get_mut(step)
         {

@@ -41,7 +41,8 @@ pub use crate::ideal::{Counted, Spec};
 struct Call {
     number: u64,
     args: [u64; 3],
-    /// The event behind the descriptor, which may be another one's before the call returns.
+    /// The event behind the descriptor, whose file the call has taken: before that and behind it the
+    /// descriptor may be another one's.
     target: Option<ObjectId>,
 }
 
@@ -200,6 +201,11 @@ impl Shadow {
                 && !ideal.gone
                 && leader.is_none_or(|(id, leader)| enabled(id, leader))
         })
+    }
+
+    /// Whether its CPU went away.
+    pub(crate) fn gone(&self, object: ObjectId) -> bool {
+        self.events.get(&object).is_some_and(|ideal| ideal.gone)
     }
 
     /// The events that calls which have not returned may have opened or enabled by now.
@@ -474,6 +480,11 @@ impl Shadow {
         {
             ideal.switched = true;
         }
+        if (field, access.kind) == ("file_count", AccessKind::Write)
+            && let Some(call) = &mut self.cpus[view.cpu].call
+        {
+            call.target = Some(access.object);
+        }
         if self.events.values().all(|ideal| ideal.exact) {
             return;
         }
@@ -679,12 +690,8 @@ impl Shadow {
     /// A reset of this event is over: what other CPUs knew of it when they entered the kernel is more
     /// than what may be read from here on.
     fn begin_anew(&mut self, id: ObjectId) {
-        for entry in self
-            .cpus
-            .iter_mut()
-            .filter_map(|cpu| cpu.entry.get_mut(&id))
-        {
-            *entry = 0;
+        for cpu in &mut self.cpus {
+            cpu.entry.entry(id).and_modify(|entry| *entry = 0);
         }
     }
 

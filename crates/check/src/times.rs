@@ -122,10 +122,17 @@ impl Times {
 
     /// A member leaves a leader that is off, with its clock still at the moment when that went off.
     pub(crate) fn access(&mut self, view: &View<'_>, access: &ObjectAccess) -> Option<Violation> {
+        let field = view.objects.field_name(access.offset);
+        // Only now it is certain whose descriptor it is.
+        if (field, access.kind) == ("file_count", AccessKind::Write)
+            && let Some(reading) = &mut self.reading[view.cpu]
+        {
+            reading.object = access.object;
+        }
         let moves = access.kind == AccessKind::Write
             && access.old != 0
             && access.old != access.new
-            && view.objects.field_name(access.offset) == "group_leader";
+            && field == "group_leader";
         if !moves {
             return None;
         }
@@ -288,7 +295,9 @@ impl Times {
         let stored = view.core.cpu.regs[RAX] as i64;
         let format = view.field(reading.object, "attr.read_format")?;
         let both = FORMAT_TOTAL_TIME_ENABLED | FORMAT_TOTAL_TIME_RUNNING;
-        if stored <= 0 || format & both != both || view.objects.get(reading.object).dead {
+        let dead = view.objects.get(reading.object).dead;
+        // Where its CPU went away no kernel gets to; here it runs on.
+        if stored <= 0 || format & both != both || dead || shadow.gone(reading.object) {
             return None;
         }
         // The words of a group are those of its leader.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use abi::rows::Row;
 use check::Violation;
+use check::access_log::CpuLog;
 use check::cause::Cause;
 use image::Image;
 use machine::{AccessKind, Entry, ObjectAccess, ObjectId, Ordinal};
@@ -95,7 +96,7 @@ pub struct KnownFindings<'a> {
 /// never reaches to where the event goes on a CPU again (a write of `oncpu`): what lies before and
 /// behind that are two windows. Nor does it leave the step that it begins in, as in a sweep: an event
 /// that goes on a CPU in one system call and off it in a later one was there in between, and nothing
-/// that an NMI finds then is what the entry is about.
+/// that an NMI finds then is what the entry is about. What comes in after the program's end is one step.
 #[derive(Debug, Default)]
 struct Boundaries {
     of: BTreeMap<String, BTreeSet<Ordinal>>,
@@ -119,10 +120,11 @@ impl Boundaries {
                 written && a.new as i32 >= 0
             };
             let goes_on: Vec<Ordinal> = log.iter().filter(goes_on).map(|a| a.ordinal).collect();
-            let steps = &base.log.cpu(cpu).kernel;
+            let CpuLog { kernel, stays, .. } = base.log.cpu(cpu);
             let in_one_step = |(from, to): &(Ordinal, Ordinal)| {
-                let mut steps = steps.iter().flatten();
+                let mut steps = kernel.iter().flatten();
                 steps.any(|(first, last)| first <= from && to <= last)
+                    || stays.is_some_and(|first| first <= *from)
             };
             pairs_in(base, cpu, range, &window)
                 .filter(in_one_step)
