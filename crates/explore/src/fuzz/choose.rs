@@ -247,18 +247,16 @@ impl<'a> Ground<'a> {
 
     fn weight(&self, source: Source, mark: &Mark, behind: bool) -> u64 {
         let place = self.place(source, mark, behind);
-        let nmi = !matches!(source, Source::Tick | Source::Preempt(_));
-        let base = if nmi && !self.learned.handled.contains(&mark.offset) {
-            1
-        } else {
-            let write = if mark.write { 4 } else { 1 };
-            let seen = if place.seen { 3 } else { 1 };
-            2 * write * seen
-        };
+        let write = if mark.write { 4 } else { 1 };
+        let seen = if place.seen { 3 } else { 1 };
         match self.strategy {
             Strategy::Pct => 1,
-            Strategy::Random => base,
+            // Nothing of what was learned: shards would not be parts of one campaign.
+            Strategy::Random => write * seen,
             Strategy::Coverage => {
+                let nmi = !matches!(source, Source::Tick | Source::Preempt(_));
+                let idle = nmi && !self.learned.handled.contains(&mark.offset);
+                let base = if idle { 1 } else { 2 * write * seen };
                 let times = self.learned.tried.get(&place).copied().unwrap_or(0);
                 1 + base * 256 / (1 + u64::from(times))
             }
