@@ -5,7 +5,7 @@
 
 #[path = "support/cpu_time.rs"]
 mod cpu_time;
-#[allow(dead_code, reason = "one bench needs this, another that")]
+#[allow(dead_code, reason = "the plain run is for the other bench")]
 #[path = "support/guest.rs"]
 mod guest;
 

@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::support::{root, run, text};
+use crate::fuzz::fuzz;
+use crate::support::root;
 
 /// Where causes come from.
 struct Root {
@@ -140,10 +141,7 @@ fn most_of_what_a_campaign_finds_is_explained() {
     let roots = roots();
     for scheduler in ["v10", "delta", "v11", "v11r", "v12", "retry"] {
         let folder = tempfile::tempdir().unwrap();
-        let output = text(folder.path());
-        let campaign = [
-            "fuzz",
-            "-q",
+        let args = [
             "--scheduler",
             scheduler,
             "--seed",
@@ -151,8 +149,8 @@ fn most_of_what_a_campaign_finds_is_explained() {
             "--max-execs",
             "4000",
         ];
-        let form = ["--no-shrink", "--format", "json", "--output", &output];
-        let found = run(&[&campaign[..], &form].concat());
+        let form = ["--no-shrink", "--format", "json"];
+        let found = fuzz(folder.path(), &[&args[..], &form].concat());
         let found = found.exits(1).json();
         let causes: Vec<&str> = found["findings"]
             .as_array()

@@ -28,7 +28,7 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
 }
 
 /// `fuzz` into a folder.
-fn fuzz(output: &Path, more: &[&str]) -> Run {
+pub(crate) fn fuzz(output: &Path, more: &[&str]) -> Run {
     let output = text(output);
     let mut args = vec!["fuzz", "-q", "--output", &output];
     args.extend(more);

@@ -13,7 +13,7 @@ use machine::{
     Schedule, SetupError, Until, View,
 };
 
-use crate::setup::{RUN_LIMIT, Setup};
+use crate::setup::{PATIENCE, RUN_LIMIT, Setup};
 
 /// What a run showed.
 #[derive(Debug, Clone)]
@@ -159,9 +159,6 @@ pub fn execute(setup: &Setup, mut schedule: Schedule) -> Result<Execution, Setup
         machine,
     })
 }
-
-/// Boundaries of a run before it is asked whether it hangs; those that do end there.
-const PATIENCE: u64 = 1_000_000;
 
 /// Runs from reset to the end, or until it is clear that there will be none.
 pub(crate) fn to_end(

@@ -14,6 +14,9 @@ use machine::{Hardware, Machine, Program, SetupError};
 /// Boundaries that one run may take: far beyond any scenario, so that a guest that spins ends.
 pub const RUN_LIMIT: u64 = 50_000_000;
 
+/// Boundaries after which a run is asked whether a CPU hangs: those that do end there.
+pub(crate) const PATIENCE: u64 = 1_000_000;
+
 /// General-purpose counters that the guest's driver uses at most.
 const GUEST_COUNTERS_MAX: u8 = 8;
 

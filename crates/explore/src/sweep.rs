@@ -19,7 +19,7 @@ use crate::expand::{Common, Node};
 use crate::path::{Path, Step};
 use crate::rig::Rig;
 use crate::search::Space;
-use crate::setup::{RUN_LIMIT, Setup};
+use crate::setup::Setup;
 use crate::worker::{Ground, Part, Worker};
 
 /// Where the NMI of a sweep comes from.
@@ -383,7 +383,7 @@ pub fn check_end(end: &End) -> Result<(), String> {
         },
         End::Failed(failure) => Err(failure.to_string()),
         End::Halted => Err("the CPU halted with nothing that could wake it".to_owned()),
-        End::Limit => Err(format!("no end within {RUN_LIMIT} boundaries")),
+        End::Limit => Err("no end within the boundaries that a run may take".to_owned()),
         End::Boundary => Err("the run stopped at a boundary".to_owned()),
         End::SystemCall => Err("the run stopped at a system call".to_owned()),
     }

@@ -23,11 +23,8 @@ use crate::findings::{Base, causes, damage, fresh};
 use crate::footprint::Footprint;
 use crate::inject::counts;
 use crate::path::{Path, Step, follows_kernel};
-use crate::setup::{RUN_LIMIT, Setup};
+use crate::setup::{PATIENCE, RUN_LIMIT, Setup};
 use crate::sweep::{Bad, Progress, Source, check_end};
-
-/// Boundaries after which a run with an NMI is looked at: is it the handler that goes on?
-const PATIENCE: u64 = 1_000_000;
 
 /// What all workers of a sweep share.
 #[derive(Debug, Clone, Copy)]

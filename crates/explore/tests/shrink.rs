@@ -2,6 +2,8 @@
 //! Shrinking: the cause stays, and nothing more can go.
 
 mod common;
+#[path = "support/minimal.rs"]
+mod minimal;
 
 use std::cell::RefCell;
 use std::path::Path;
@@ -10,6 +12,7 @@ use std::sync::Arc;
 use common::{Shipped, machine_text};
 use explore::{Progress, Recorded, Shrink, Signature, Size};
 use image::Image;
+use minimal::assert_minimal;
 use trace::Trace;
 
 fn committed(name: &str) -> Trace {
@@ -54,15 +57,7 @@ fn shrunk(trace: &Trace) -> Size {
             .any(|v| Signature::of(v, &small) == wanted),
         "{again:?} instead of {wanted:?}"
     );
-    assert!(shrink.shows(&wanted, &small).unwrap(), "{}", result.text);
-    for smaller in Shrink::smaller(&small) {
-        assert!(
-            !shrink.shows(&wanted, &smaller).unwrap(),
-            "{}\ncan be made smaller:\n{}",
-            result.text,
-            scenario::write_scenario(&smaller)
-        );
-    }
+    assert_minimal(&shrink, &wanted, &small);
     // And its trace is one.
     let replayed = explore::replay(&result.trace, Arc::clone(&shrink.image)).unwrap();
     assert!(replayed.matches(), "{:?}", replayed.differences);

@@ -21,16 +21,13 @@ use crate::known::{KnownFindings, explains_somehow};
 use crate::prepare::Prepared;
 use crate::record::{plain, verdict};
 use crate::rig::Rig;
-use crate::setup::Setup;
+use crate::setup::{PATIENCE, Setup};
 use crate::shrink::Signature;
 use crate::sweep::{Source, check_end};
 use crate::verdict::expects;
 
 /// Runs of one case, the one without decisions included. Part of the numbering of executions.
 pub(crate) const RUNS: u64 = 8;
-
-/// Boundaries of one run: what a program of this size takes, many times over.
-const PATIENCE: u64 = 1_000_000;
 
 /// What all cases of an epoch share.
 #[derive(Debug, Clone, Copy)]

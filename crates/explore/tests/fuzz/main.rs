@@ -5,12 +5,15 @@
 mod body;
 #[path = "../support/causes.rs"]
 mod causes;
+#[path = "../support/minimal.rs"]
+mod minimal;
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
 use body::campaign::{self, Files};
 use explore::{Budget, Campaign, FuzzFound, Progress, Shrink, Signature, Strategy};
+use minimal::assert_minimal;
 use proptest::prelude::*;
 
 /// Bytes of one case.
@@ -114,15 +117,7 @@ fn what_is_shown_is_minimal() {
             };
             let wanted = Signature::of(&found.verdict, &parsed(&found.text));
             let scenario = parsed(&small.text);
-            assert!(shrink.shows(&wanted, &scenario).unwrap(), "{}", small.text);
-            for smaller in Shrink::smaller(&scenario) {
-                assert!(
-                    !shrink.shows(&wanted, &smaller).unwrap(),
-                    "{wanted}:\n{}\ncan be made smaller:\n{}",
-                    small.text,
-                    scenario::write_scenario(&smaller)
-                );
-            }
+            assert_minimal(&shrink, &wanted, &scenario);
         }
     }
 }
