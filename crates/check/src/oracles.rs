@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use abi::guest_call::Reader;
+use abi::layout::CPUS_MAX;
 use abi::rows::Rows;
-use machine::{AccessKind, Decision, GuestEvent, NmiFrame, ObjectAccess, Observer, Outcome, View};
+use machine::{
+    AccessKind, Decision, GuestEvent, NmiFrame, ObjectAccess, ObjectId, Observer, Outcome, View,
+};
 
 use crate::armed::Armed;
 use crate::claims::Claims;
@@ -99,10 +102,17 @@ impl Oracles {
         self.claims.open(cpu)
     }
 
-    /// Whether the ideal of some event moves with what retires in the kernel of `cpu`.
+    /// The events whose ideals move with what retires in the kernel of `cpu`.
     #[must_use]
-    pub fn follow_kernel(&self, cpu: usize) -> bool {
-        self.shadow.follows_kernel(cpu)
+    pub fn follow_kernel(&self, cpu: usize) -> Vec<ObjectId> {
+        self.shadow.follow_kernel(cpu)
+    }
+
+    /// Whether what a reader may see of an event is one interval: nobody holds a part of a count
+    /// back, and nobody is in the middle of a reset.
+    #[must_use]
+    pub fn one_interval(&self) -> bool {
+        !(0..CPUS_MAX).any(|cpu| self.claims.open(cpu)) && !self.shadow.resetting()
     }
 
     /// Whether this CPU does not come to an end of what it does: an NMI handler, or a stay in the

@@ -166,11 +166,15 @@ impl Shadow {
         Some(sum)
     }
 
-    /// Whether an ideal moves with what retires in the kernel of `cpu`.
-    pub(crate) fn follows_kernel(&self, cpu: usize) -> bool {
-        self.events
-            .values()
-            .any(|ideal| !ideal.exact && ideal.since.is_some_and(|(on, _)| on == cpu))
+    /// The events whose ideals move with what retires in the kernel of `cpu`.
+    pub(crate) fn follow_kernel(&self, cpu: usize) -> Vec<ObjectId> {
+        self.which(|ideal| !ideal.exact && ideal.since.is_some_and(|(on, _)| on == cpu))
+    }
+
+    /// Whether a value may stand on either side of a reset right now.
+    pub(crate) fn resetting(&self) -> bool {
+        let reset = |cpu: &OnCpu| cpu.call.and_then(Call::reset_target).is_some();
+        self.cpus.iter().any(reset)
     }
 
     /// The events that are known, in order of birth.

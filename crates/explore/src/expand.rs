@@ -4,8 +4,8 @@
 //!
 //! What need not be looked at below a node: if boundary b + 1 has the findings of b because the
 //! instruction T between them and what came in at b may change places, then so do their runs with
-//! a further decision at any boundary behind both. Only a decision inside of what came in (the NMI
-//! handler, the other CPU's turn) happens before T here and behind T there; those are tried for
+//! a further decision at any boundary behind both. Only a decision inside of what came in (the handler,
+//! the other CPU's turn) happens before T here and behind T there; those are tried for
 //! b + 1 too, unless T touches nothing but its own stack.
 
 use std::collections::BTreeMap;
@@ -147,6 +147,7 @@ impl Common<'_> {
             left = left.saturating_sub(1);
             let inside = last.is_none_or(|&(cpu, _, decision)| match decision {
                 Decision::Preempt { .. } => machine.turn() != cpu,
+                Decision::Tick => machine.cores()[cpu].interrupt.is_some(),
                 _ => machine.cores()[cpu].nmi.is_some(),
             });
             left > 0 && inside && self.space.reaches(machine)
@@ -174,10 +175,10 @@ impl Common<'_> {
             let open = more
                 .clone()
                 .any(|(source, _)| self.space.allows(&decisions, *source));
-            if open && (tried.ran || !tried.local) {
+            if open && !(tried.equivalent && tried.local) {
                 found.children.push(Node {
                     decisions,
-                    inside: !tried.ran,
+                    inside: tried.equivalent,
                 });
             }
         }

@@ -2,7 +2,6 @@
 //! The way a run takes through a range of boundaries, and what each instruction on it touches:
 //! the ground on which a sweep decides that two boundaries are equivalent.
 
-use abi::totals::Ring;
 use check::Sight;
 use cpu::{Access, AccessKind};
 use machine::{End, Machine, ObjectAccess, Observer, Ordinal, Schedule, Until, View};
@@ -46,6 +45,8 @@ pub(crate) struct Step {
     pub(crate) program: Option<usize>,
     /// The chain of return addresses, or the function, is another one behind it.
     pub(crate) frame: bool,
+    /// RSP is another one behind it.
+    pub(crate) stack: bool,
     /// Its accesses, in [`Path::accesses`].
     from: u32,
     to: u32,
@@ -144,6 +145,7 @@ impl Path {
                 local: seen.local,
                 program: before.step,
                 frame: core.cpu.regs[RBP] != rbp || next != function,
+                stack: core.cpu.regs[RSP] != seen.rsp,
                 from,
                 to: seen.accesses.len() as u32,
             });
@@ -204,9 +206,4 @@ fn facts(machine: &Machine, cpu: usize) -> Facts {
 fn tells(machine: &Machine, rip: u64) -> bool {
     let mut bytes = [0; 3];
     machine.mem().read(rip, &mut bytes).is_ok() && (bytes[..2] == WRMSR || bytes == VMCALL)
-}
-
-/// Whether what retires in the kernel of `cpu` moves one of its counters.
-pub(crate) fn follows_kernel(machine: &Machine, cpu: usize) -> bool {
-    machine.cores()[cpu].pmu.follows(Ring::Kernel)
 }

@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! A reduced sweep finds what the full one finds: the same bad boundaries with the same causes and
-//! violations, the same outcomes. And it pays off.
+//! violations, the same outcomes. And it pays off, where counters count in the kernel too.
 
 mod common;
 
 use common::{Shipped, scenario_files};
-use explore::{Plan, Progress, Sweep, sweep};
+use explore::{Plan, Progress, Source, Sweep, sweep};
 
-/// Both sweeps of a scenario under a scheduler; what differs, in words.
-fn differences(shipped: &Shipped, scheduler: &str) -> (Vec<String>, Option<[u64; 2]>) {
+/// Both sweeps of a scenario under a scheduler; what differs, in words, and the executions of each.
+fn differences(
+    shipped: &Shipped,
+    scheduler: &str,
+    source: Option<Source>,
+) -> (Vec<String>, Option<[u64; 2]>) {
     let prepared = shipped.prepare(scheduler);
-    let Some(plan) = prepared.plan(2) else {
+    let Some(mut plan) = prepared.plan(2) else {
         return (vec![], None);
     };
+    plan.source = source.unwrap_or(plan.source);
     let run = |reduce| {
         let plan = Plan { reduce, ..plan };
         sweep(&prepared.setup, plan, &Progress::default()).unwrap()
@@ -64,7 +69,7 @@ fn a_reduced_sweep_finds_what_the_full_one_finds() {
     for path in scenario_files() {
         let shipped = Shipped::load(&path);
         for scheduler in schedulers(&shipped) {
-            let (words, executions) = differences(&shipped, scheduler);
+            let (words, executions) = differences(&shipped, scheduler, None);
             failures.extend(words);
             let Some([one, other]) = executions else {
                 continue;
@@ -74,5 +79,58 @@ fn a_reduced_sweep_finds_what_the_full_one_finds() {
         }
     }
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    assert!(reduced * 3 < full, "{reduced} executions for {full}");
+}
+
+/// The sweep of a scenario whose events count what retires in the kernel too.
+fn with_the_kernel(mut shipped: Shipped) -> Option<Shipped> {
+    let sweep = shipped.scenario.sweep.as_ref()?;
+    shipped.scenario.labelled(&sweep.step)?;
+    for event in &mut shipped.scenario.events {
+        event.exclude_kernel = false;
+    }
+    Some(shipped)
+}
+
+/// Compares both sweeps of `like` one in `each` shipped scenarios, under one scheduler after the
+/// other, or, with `PMUSIM_WIDE` set, of every scenario under all. The executions of both ways.
+fn compare(
+    source: Option<Source>,
+    each: usize,
+    like: impl Fn(Shipped) -> Option<Shipped>,
+) -> [u64; 2] {
+    let all = ["none", "v10", "delta", "v11", "v11r", "v12", "retry"];
+    let wide = std::env::var_os("PMUSIM_WIDE").is_some();
+    let mut failures = Vec::new();
+    let (mut full, mut reduced) = (0, 0);
+    for (index, path) in scenario_files().iter().enumerate() {
+        let Some(shipped) = like(Shipped::load(path)) else {
+            continue;
+        };
+        for (turn, scheduler) in all.iter().enumerate() {
+            if !wide && index % (each * all.len()) != each * turn {
+                continue;
+            }
+            let (words, executions) = differences(&shipped, scheduler, source);
+            if let Some([one, other]) = executions {
+                full += one;
+                reduced += other;
+            }
+            failures.extend(words);
+        }
+    }
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+    [full, reduced]
+}
+
+#[test]
+fn where_counters_count_in_the_kernel_too() {
+    let [full, reduced] = compare(None, 2, with_the_kernel);
+    assert!(reduced * 3 < full, "{reduced} executions for {full}");
+}
+
+#[test]
+fn with_ticks_on_the_stack_of_what_they_interrupt() {
+    let [full, reduced] = compare(Some(Source::Tick), 4, Some);
     assert!(reduced * 3 < full, "{reduced} executions for {full}");
 }

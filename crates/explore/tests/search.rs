@@ -55,6 +55,26 @@ fn a_reduced_search_finds_the_causes_of_the_full_one() {
 }
 
 #[test]
+fn a_reduced_search_finds_what_a_tick_and_an_nmi_inside_of_it_show() {
+    let shipped = Shipped::named("userpage/sweep.toml");
+    let label = &shipped.scenario.sweep.as_ref().unwrap().step;
+    let prepared = shipped.prepare("v10");
+    let run = |reduce| {
+        let space = Space {
+            sources: sources(&shipped.scenario, true),
+            step: shipped.scenario.labelled(label),
+            ticks: 1,
+            ..space(&shipped, 1, 0, reduce)
+        };
+        searched(&shipped, &prepared, space, 2)
+    };
+    let (full, all, _) = run(false);
+    let (reduced, some, _) = run(true);
+    assert_eq!(full, reduced);
+    assert!(some * 4 < all, "{some} executions for {all}");
+}
+
+#[test]
 fn the_number_of_workers_does_not_show() {
     let shipped = Shipped::named(SMALL);
     let prepared = shipped.prepare("none");

@@ -47,6 +47,14 @@ pub enum Until {
         /// Boundaries at most.
         limit: u64,
     },
+    /// Until the interrupt handler that this CPU is in has returned and the CPU has the turn, but
+    /// over no more than so many boundaries.
+    InterruptExit {
+        /// The CPU.
+        cpu: usize,
+        /// Boundaries at most.
+        limit: u64,
+    },
 }
 
 impl Machine {
@@ -59,9 +67,10 @@ impl Machine {
         until: Until,
     ) -> End {
         let last = match until {
-            Until::End { limit } | Until::NmiExit { limit } | Until::Turn { limit, .. } => {
-                self.boundaries().saturating_add(limit)
-            }
+            Until::End { limit }
+            | Until::NmiExit { limit }
+            | Until::InterruptExit { limit, .. }
+            | Until::Turn { limit, .. } => self.boundaries().saturating_add(limit),
             Until::Boundary(..) => Ordinal::MAX,
         };
         let mut in_nmi = false;
@@ -89,12 +98,16 @@ impl Machine {
                 }
                 Until::Boundary(..) => Ordinal::MAX,
                 Until::Turn { cpu, .. } if cpu == index => return End::Boundary,
-                Until::End { .. } | Until::NmiExit { .. } | Until::Turn { .. } => {
-                    match last.saturating_sub(self.boundaries()) {
-                        0 => return End::Limit,
-                        left => now.saturating_add(left),
-                    }
+                Until::InterruptExit { cpu, .. } if cpu == index && core.interrupt.is_none() => {
+                    return End::Boundary;
                 }
+                Until::End { .. }
+                | Until::NmiExit { .. }
+                | Until::InterruptExit { .. }
+                | Until::Turn { .. } => match last.saturating_sub(self.boundaries()) {
+                    0 => return End::Limit,
+                    left => now.saturating_add(left),
+                },
             };
             let next_decision = chooser.next(index, now);
             if next_decision == Some(now)

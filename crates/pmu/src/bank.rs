@@ -95,6 +95,18 @@ pub struct Pmu {
     pub(crate) pmi: bool,
 }
 
+/// Counters that move with what retires, and how: two are equal if the same occurrences move them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Followers(Vec<(usize, Latch)>);
+
+impl Followers {
+    /// None moves.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
 impl Pmu {
     /// A bank after reset.
     ///
@@ -146,14 +158,16 @@ impl Pmu {
         self.counting == 0 && self == other
     }
 
-    /// Does anything that retires in `ring` move a counter, as the enables stand? Injected
-    /// occurrences do not retire.
+    /// The counters that what retires in `ring` moves, as the enables stand. Injected occurrences do
+    /// not retire.
     #[must_use]
-    pub fn follows(&self, ring: Ring) -> bool {
-        slots(self.counting).any(|slot| {
-            let latch = &self.latches[slot];
+    pub fn followers(&self, ring: Ring) -> Followers {
+        let follows = |slot: &usize| {
+            let latch = &self.latches[*slot];
             latch.rings.contains(ring) && !matches!(latch.rule, Rule::Nothing | Rule::Injected(_))
-        })
+        };
+        let slots = slots(self.counting).filter(follows);
+        Followers(slots.map(|slot| (slot, self.latches[slot])).collect())
     }
 
     /// What the bank was made from.

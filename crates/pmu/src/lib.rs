@@ -49,7 +49,7 @@ mod rdpmc;
 mod threshold;
 mod view;
 
-pub use bank::{GeneralProtection, Pmu, WRMSR_RETIREMENT};
+pub use bank::{Followers, GeneralProtection, Pmu, WRMSR_RETIREMENT};
 pub use config::{Config, ConfigError, Rates, Vendor};
 pub use counts::Counts;
 pub use injector::Occurred;

@@ -3,8 +3,11 @@
 //! decision at each boundary, and back.
 //!
 //! With reduction, a boundary that is equivalent to the one before it ([`crate::footprint`]) takes
-//! that one's findings and runs nothing; neither does one where the decision would do nothing. The
-//! executions that remain record what comes in between.
+//! that one's findings and runs nothing; neither does one where the decision would do nothing, nor one
+//! inside of a stretch whose ends enclose it ([`stretch`]). The executions that remain record what comes
+//! in between.
+
+mod stretch;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,16 +18,18 @@ use check::access_log::AccessLog;
 use check::cause::row_on_stack;
 use check::{Oracle, Oracles, Violation};
 use machine::{
-    Decision, End, Entry, Machine, NmiFrame, Objects, Ordinal, Outcome, Schedule, Snapshot, Until,
+    Decision, End, Entry, Machine, NmiFrame, ObjectId, Objects, Ordinal, Outcome, Schedule,
+    Snapshot, Until,
 };
 
 use crate::execute::{Execution, Outcomes, Touched, hangs};
 use crate::findings::{Base, causes, damage, fresh};
 use crate::footprint::Footprint;
 use crate::inject::counts;
-use crate::path::{Path, Step, follows_kernel};
+use crate::path::{Path, Step};
 use crate::setup::{PATIENCE, RUN_LIMIT, Setup};
 use crate::sweep::{Bad, Progress, Source, check_end};
+use stretch::Trail;
 
 /// What all workers of a sweep share.
 #[derive(Debug, Clone, Copy)]
@@ -51,9 +56,9 @@ pub(crate) struct Ground<'a> {
 pub(crate) struct Tried {
     /// The decision.
     pub(crate) entry: Entry,
-    /// An execution of its own was made for it.
-    pub(crate) ran: bool,
-    /// If not: since the one that was, instructions touched nothing but their own stack.
+    /// It is equivalent to the boundary before: so are runs with further decisions behind both.
+    pub(crate) equivalent: bool,
+    /// Since the one that is not, instructions touched nothing but their own stack.
     pub(crate) local: bool,
     /// The decision did something.
     pub(crate) acted: bool,
@@ -99,6 +104,9 @@ struct Judged {
     failed: Option<String>,
     fresh: Vec<Violation>,
     touched: Touched,
+    trail: Trail,
+    /// Where each CPU ended.
+    ends: Vec<Ordinal>,
 }
 
 /// An execution that the following boundaries may be equivalent to.
@@ -113,17 +121,24 @@ struct Class {
     at: Ordinal,
     /// Nothing may change in the chain of return addresses.
     strict: bool,
+    /// It ran on the stack of what it interrupted: RSP may not change.
+    on_stack: bool,
     /// All instructions since the execution touched nothing but their own stack.
     local: bool,
     /// Position of the last boundary that belongs to it.
     last: usize,
+    /// What retires moves counters or ideals: the next boundary is not equivalent, but may belong to
+    /// one stretch with this one.
+    counted: bool,
+    /// Instructions behind it that can retire without an overflow, whatever comes in between.
+    room: u64,
 }
 
 /// A place to decide from: everything as it was there.
 struct Armed {
     ordinal: Ordinal,
     machine: Snapshot,
-    oracles: Oracles,
+    walked: Walked,
     schedule: Schedule,
 }
 
@@ -131,19 +146,31 @@ struct Armed {
 pub(crate) struct Worker<'a, 'm> {
     ground: Ground<'a>,
     machine: &'m mut Machine,
-    oracles: Oracles,
+    walked: Walked,
     schedule: Schedule,
     armed: Option<Armed>,
     /// An answer came from a device since `armed`.
     asked: bool,
     class: Option<Class>,
+    /// What is known of the boundaries before this position.
+    enclosed: Option<(usize, Judged)>,
+    /// By position: boundaries that were judged ahead.
+    ahead: BTreeMap<usize, (Judged, Option<Class>)>,
     part: Part,
 }
 
-/// What came in between, and over which boundaries, if it came at once.
-type Between = (Footprint, Option<(Ordinal, Ordinal)>);
+/// What came in between, as in [`Class`].
+struct Between {
+    footprint: Footprint,
+    span: Option<(Ordinal, Ordinal)>,
+    on_stack: bool,
+    counted: bool,
+    room: u64,
+}
 
-type Watchers = (Oracles, (Touched, Outcomes));
+/// Those that are the same on the path and off it.
+type Walked = (Oracles, Trail);
+type Watchers = (Walked, (Touched, Outcomes));
 
 impl<'a, 'm> Worker<'a, 'm> {
     /// With a machine that stands on the path or before it, and what belongs to it there.
@@ -156,11 +183,13 @@ impl<'a, 'm> Worker<'a, 'm> {
         Self {
             ground,
             machine,
-            oracles,
+            walked: (oracles, Trail::default()),
             schedule,
             armed: None,
             asked: false,
             class: None,
+            enclosed: None,
+            ahead: BTreeMap::new(),
             part: Part::default(),
         }
     }
@@ -168,7 +197,7 @@ impl<'a, 'm> Worker<'a, 'm> {
     /// What was found, and the oracles as they are where the machine stands.
     pub(crate) fn finish(mut self) -> (Part, Oracles) {
         self.disarm();
-        (self.part, self.oracles)
+        (self.part, self.walked.0)
     }
 
     /// Judges the boundaries of a range of positions that `wanted` names. Nothing of what came
@@ -192,15 +221,15 @@ impl<'a, 'm> Worker<'a, 'm> {
                 break;
             }
             let step = path.steps[index];
-            let wanted = index >= range.start && wanted(&step);
-            if skid > 0 || wanted {
+            let meant = index >= range.start && wanted(&step);
+            if skid > 0 || meant {
                 self.walk_to(&step);
             }
             if skid > 0 && self.counts(step.cpu) {
                 self.arm(&step);
             }
-            if wanted {
-                self.boundary(index, skid);
+            if meant {
+                self.boundary(index, skid, &range, &wanted);
                 self.ground.progress.done.fetch_add(1, Ordering::Relaxed);
             }
             self.asked |= step.asks;
@@ -211,7 +240,7 @@ impl<'a, 'm> Worker<'a, 'm> {
     fn walk_to(&mut self, step: &Step) {
         self.machine.run(
             &mut self.schedule,
-            &mut self.oracles,
+            &mut self.walked,
             Until::Boundary(step.cpu, step.ordinal),
         );
     }
@@ -219,12 +248,17 @@ impl<'a, 'm> Worker<'a, 'm> {
     fn arm(&mut self, step: &Step) {
         self.disarm();
         self.asked = false;
-        self.armed = Some(Armed {
-            ordinal: step.ordinal,
+        self.armed = Some(self.here(step.ordinal));
+    }
+
+    /// Everything as it is now.
+    fn here(&mut self, ordinal: Ordinal) -> Armed {
+        Armed {
+            ordinal,
             machine: self.machine.snapshot(),
-            oracles: self.oracles.clone(),
+            walked: self.walked.clone(),
             schedule: self.schedule.clone(),
-        });
+        }
     }
 
     fn disarm(&mut self) {
@@ -266,7 +300,13 @@ impl<'a, 'm> Worker<'a, 'm> {
     }
 
     /// Judges the boundary at which the machine stands.
-    fn boundary(&mut self, index: usize, skid: u64) {
+    fn boundary(
+        &mut self,
+        index: usize,
+        skid: u64,
+        range: &Range<usize>,
+        wanted: impl Fn(&Step) -> bool,
+    ) {
         let step = self.ground.path.steps[index];
         let (cpu, at) = (step.cpu, step.ordinal);
         self.part.boundaries += 1;
@@ -288,12 +328,34 @@ impl<'a, 'm> Worker<'a, 'm> {
         let from = self.armed.as_ref().map_or(at, |armed| armed.ordinal);
         let entry = (cpu, from, self.decision(at));
         let carried = self.carry_over(index, from);
-        let ran = carried.is_none();
-        let judged = carried.unwrap_or_else(|| self.run(index, entry));
-        self.take(index, entry, &judged, ran);
+        let equivalent = carried.is_some();
+        let judged = match carried.or_else(|| self.between_ends(index)) {
+            Some(judged) => judged,
+            None => {
+                let judged = self.run_once(index, entry);
+                self.stretch(index, &judged, range, wanted);
+                judged
+            }
+        };
+        self.take(index, entry, &judged, equivalent);
     }
 
-    fn take(&mut self, index: usize, entry: Entry, judged: &Judged, ran: bool) {
+    /// What both ends of the stretch that this boundary lies in show.
+    fn between_ends(&mut self, index: usize) -> Option<Judged> {
+        self.enclosed.take_if(|(end, _)| *end <= index);
+        self.enclosed.as_ref().map(|(_, judged)| judged.clone())
+    }
+
+    /// One execution, unless it was made ahead.
+    fn run_once(&mut self, index: usize, entry: Entry) -> Judged {
+        let Some((judged, class)) = self.ahead.remove(&index) else {
+            return self.run(index, entry);
+        };
+        self.class = class;
+        judged
+    }
+
+    fn take(&mut self, index: usize, entry: Entry, judged: &Judged, equivalent: bool) {
         let steps = &self.ground.path.steps;
         let step = steps[index];
         let (cpu, at) = (step.cpu, step.ordinal);
@@ -311,7 +373,7 @@ impl<'a, 'm> Worker<'a, 'm> {
         }
         self.part.tried.push(Tried {
             entry,
-            ran,
+            equivalent,
             local: self.class.as_ref().is_some_and(|class| class.local),
             // What fails has no further boundaries that mean anything.
             acted: judged.failed.is_none()
@@ -345,22 +407,16 @@ impl<'a, 'm> Worker<'a, 'm> {
     fn carry_over(&mut self, index: usize, from: Ordinal) -> Option<Judged> {
         let path = self.ground.path;
         let step = path.steps[index];
-        let class = self.class.as_mut()?;
-        let over = path.steps[class.last];
+        let mut class = self.class.take()?;
+        let last = class.last;
+        let over = path.steps[last];
         // Either the decision is made at the boundary itself, here and there, or at one and the
         // same place before, with nothing in between that could tell.
         let armed_alike =
             class.armed == from && !self.asked || class.armed == class.at && from == step.ordinal;
-        let equivalent = class.last + 1 == index
-            && over.cpu == step.cpu
-            && over.ordinal + 1 == step.ordinal
-            && armed_alike
-            && !(over.fence || over.user || over.seen)
-            && !(class.strict && over.frame)
-            && !(over.object && matches!(self.ground.source, Source::Preempt(_)))
-            && !class.footprint.meets(path, &over);
+        let equivalent =
+            last + 1 == index && armed_alike && !class.counted && self.commutes(&class, last);
         if !equivalent {
-            self.class = None;
             return None;
         }
         class.last = index;
@@ -373,7 +429,22 @@ impl<'a, 'm> Worker<'a, 'm> {
             };
             move_moments(&mut judged.fresh, step.cpu, span, frame);
         }
+        self.class = Some(class);
         Some(judged)
+    }
+
+    /// Whether the instruction at this position may change places with what came in between, but
+    /// for what counts both.
+    fn commutes(&self, class: &Class, position: usize) -> bool {
+        let path = self.ground.path;
+        let (over, next) = (path.steps[position], path.steps[position + 1]);
+        over.cpu == next.cpu
+            && over.ordinal + 1 == next.ordinal
+            && !(over.fence || over.user || over.seen)
+            && !(class.strict && over.frame)
+            && !(class.on_stack && over.stack)
+            && !(over.object && matches!(self.ground.source, Source::Preempt(_)))
+            && !class.footprint.meets(path, &over)
     }
 
     /// One execution: from the armed place to the end, with the decision; then back.
@@ -387,18 +458,16 @@ impl<'a, 'm> Worker<'a, 'm> {
         let Some(armed) = self.armed.take() else {
             unreachable!("armed right before");
         };
-        let steady = self.ground.reduce
-            && !follows_kernel(self.machine, cpu)
-            && !self.oracles.follow_kernel(cpu);
-        let holds_back = self.oracles.holds_back(cpu);
+        let holds_back = self.walked.0.holds_back(cpu);
+        let moving = Moving::of(self.machine, &self.walked.0, cpu);
         self.machine.restore(&armed.machine);
         let mut schedule = armed.schedule.with(entry);
-        let sampled_before = armed.oracles.sampled;
-        let mut watchers: Watchers = (armed.oracles.clone(), Default::default());
+        let sampled_before = armed.walked.0.sampled;
+        let mut watchers: Watchers = (armed.walked.clone(), Default::default());
         let start = boundaries(self.machine);
         let (mut end, mut between) = (None, None);
-        if steady {
-            (end, between) = self.between(&step, &mut schedule, &mut watchers, start);
+        if self.ground.reduce {
+            (end, between) = self.between(&step, &moving, &mut schedule, &mut watchers, start);
         }
         let mut end = end.unwrap_or_else(|| {
             let spent = boundaries(self.machine) - start;
@@ -408,14 +477,16 @@ impl<'a, 'm> Worker<'a, 'm> {
         });
         let mut hang = false;
         if matches!(end, End::Limit) {
-            hang = hangs(self.machine, &mut watchers.0);
+            hang = hangs(self.machine, &mut watchers.0.0);
             if !hang {
                 let limit = RUN_LIMIT;
                 let rest = Until::End { limit };
                 end = self.machine.run(&mut schedule, &mut watchers, rest);
             }
         }
-        let (oracles, (touched, outcomes)) = watchers;
+        let ((oracles, trail), (touched, outcomes)) = watchers;
+        let cores = self.machine.cores().iter();
+        let ends = cores.map(|core| core.ordinal).collect();
         self.part.executions += 1;
         // Someone else's look at the events is what an NMI's reader is.
         let looked = match self.ground.source {
@@ -434,9 +505,11 @@ impl<'a, 'm> Worker<'a, 'm> {
             failed: check_end(&end).err().filter(|_| !hang),
             fresh,
             touched,
+            trail,
+            ends,
         };
         self.machine.restore(&armed.machine);
-        self.oracles = armed.oracles.clone();
+        self.walked = armed.walked.clone();
         self.schedule = armed.schedule.clone();
         self.armed = Some(armed);
         if !kept {
@@ -445,15 +518,18 @@ impl<'a, 'm> Worker<'a, 'm> {
         self.walk_to(&step);
         let slow = |v: &Violation| v.oracle == Oracle::Progress;
         if judged.failed.is_none() && !judged.fresh.iter().any(slow) {
-            self.class = between.map(|(footprint, span)| Class {
-                footprint,
-                span,
+            self.class = between.map(|between| Class {
+                footprint: between.footprint,
+                span: between.span,
                 armed: from,
                 at: step.ordinal,
                 strict: holds_back || !judged.fresh.is_empty(),
                 local: true,
                 last: index,
                 judged: judged.clone(),
+                on_stack: between.on_stack,
+                counted: between.counted,
+                room: between.room,
             });
         }
         judged
@@ -465,6 +541,7 @@ impl<'a, 'm> Worker<'a, 'm> {
     fn between(
         &mut self,
         step: &Step,
+        moving: &Moving,
         schedule: &mut Schedule,
         watchers: &mut Watchers,
         start: u64,
@@ -484,8 +561,6 @@ impl<'a, 'm> Worker<'a, 'm> {
                 let there = machine.cores()[other].ordinal;
                 Until::Boundary(other, there)
             }
-            // A tick that is taken at once runs on the stack of the interrupted code.
-            Source::Tick if cpu::can_take_interrupt(&before) => return (None, None),
             _ => Until::Boundary(cpu, at + 1),
         };
         let end = machine.run(schedule, watchers, first);
@@ -495,14 +570,30 @@ impl<'a, 'm> Worker<'a, 'm> {
         // As far as a run without this detour goes.
         let limit = PATIENCE.saturating_sub(boundaries(machine) - start);
         let core = &machine.cores()[cpu];
+        let ticked = core.interrupt.is_some_and(|frame| frame.rip == step.rip);
         let (mut footprint, back) = match (self.ground.source, core.nmi) {
             (Source::Preempt(_), _) => (Footprint::empty(), Until::Turn { cpu, limit }),
             (_, Some(frame)) if frame.ordinal == at => {
                 (Footprint::delivered(core), Until::NmiExit { limit })
             }
+            (Source::Tick, _) if ticked => (
+                Footprint::delivered(core),
+                Until::InterruptExit { cpu, limit },
+            ),
             // Latched, masked or pending: something in a device, which nobody has looked at.
-            _ => return (None, Some((Footprint::empty(), None))),
+            _ => {
+                let same = *moving == Moving::of(machine, &watchers.0.0, cpu);
+                let latched = Between {
+                    footprint: Footprint::empty(),
+                    span: None,
+                    on_stack: false,
+                    counted: false,
+                    room: 0,
+                };
+                return (None, same.then_some(latched));
+            }
         };
+        let came = boundaries(machine);
         machine.record_memory(true);
         let mut both = (std::mem::replace(watchers, idle_watchers()), footprint);
         let end = machine.run(schedule, &mut both, back);
@@ -516,18 +607,49 @@ impl<'a, 'm> Worker<'a, 'm> {
         let as_before = machine.turn() == cpu
             && core.cpu.same_state(&before)
             && !core.expects_event()
-            && !core.pmu.follows(Ring::Kernel);
+            && *moving == Moving::of(machine, &watchers.0.0, cpu);
         let span = match self.ground.source {
             Source::Preempt(_) => None,
             _ => Some((at, core.ordinal)),
         };
-        (None, as_before.then_some((footprint, span)))
+        let headroom = core.pmu.headroom(&core.totals());
+        let between = Between {
+            footprint,
+            span,
+            on_stack: ticked,
+            counted: moving.anything(),
+            room: headroom.saturating_sub(boundaries(machine) - came),
+        };
+        (None, as_before.then_some(between))
+    }
+}
+
+/// What retires in the kernel of a CPU moves these.
+#[derive(Debug, PartialEq, Eq)]
+struct Moving {
+    counters: pmu::Followers,
+    ideals: Vec<ObjectId>,
+}
+
+impl Moving {
+    fn of(machine: &Machine, oracles: &Oracles, cpu: usize) -> Self {
+        Self {
+            counters: machine.cores()[cpu].pmu.followers(Ring::Kernel),
+            ideals: oracles.follow_kernel(cpu),
+        }
+    }
+
+    fn anything(&self) -> bool {
+        !self.counters.is_empty() || !self.ideals.is_empty()
     }
 }
 
 /// Stands in while the real ones are lent.
 fn idle_watchers() -> Watchers {
-    (Oracles::new(BTreeMap::new()), Default::default())
+    (
+        (Oracles::new(BTreeMap::new()), Trail::default()),
+        Default::default(),
+    )
 }
 
 fn boundaries(machine: &Machine) -> u64 {
