@@ -368,6 +368,10 @@ pub(crate) struct ExploreArgs {
     /// Preemptions in one run, at most.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=8), default_value = "1")]
     pub(crate) preemptions: u32,
+    /// Where a CPU waits or ends, another one than the next goes on so often in one run, at most:
+    /// with more than two CPUs.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=8), default_value = "1")]
+    pub(crate) switches: u32,
     /// Timer ticks in one run, at most, beside those of the program.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=8), default_value = "0")]
     pub(crate) ticks: u32,

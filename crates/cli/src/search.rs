@@ -83,6 +83,7 @@ fn one(
         sources: explore::sources(&loaded.scenario, args.ticks > 0),
         nmis: args.nmis,
         preemptions: args.preemptions,
+        switches: args.switches,
         ticks: args.ticks,
         step,
         reduce: !args.no_reduction,

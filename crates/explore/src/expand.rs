@@ -33,6 +33,15 @@ pub(crate) struct Node {
     pub(crate) decisions: Vec<Entry>,
     /// Only inside of what the last one brings in: what lies behind is covered by another node.
     pub(crate) inside: bool,
+    /// How many of the preemptions are choices where a CPU waits or ends.
+    pub(crate) switches: u32,
+}
+
+impl Node {
+    fn count(&self, like: impl Fn(&Decision) -> bool) -> u32 {
+        let decisions = self.decisions.iter();
+        decisions.filter(|(_, _, decision)| like(decision)).count() as u32
+    }
 }
 
 /// What one source of decisions did below a node.
@@ -111,7 +120,7 @@ impl Common<'_> {
             _ => 0,
         };
         for (index, (source, _)) in self.space.sources.iter().enumerate() {
-            if !self.space.allows(&node.decisions, *source) {
+            if !self.space.allows(node, *source) {
                 continue;
             }
             machine.restore(&here);
@@ -129,9 +138,9 @@ impl Common<'_> {
             };
             let mut worker = Worker::new(ground, machine, oracles.clone(), schedule.clone());
             let until = if inside > 0 { inside } else { path.steps.len() };
-            worker.sweep(0..until, |step| self.space.holds(step));
+            worker.sweep(0..until, |step| self.space.tries(node, *source, step));
             let (part, _) = worker.finish();
-            self.take(node, index, part, &mut found);
+            self.take(node, (index, *source), part, &mut found);
         }
         machine.release(here);
         found.run = Some(run);
@@ -157,7 +166,13 @@ impl Common<'_> {
         path
     }
 
-    fn take(self, node: &Node, index: usize, part: Part, found: &mut Expansion) {
+    fn take(
+        self,
+        node: &Node,
+        (index, source): (usize, Source),
+        part: Part,
+        found: &mut Expansion,
+    ) {
         let with = |entry: Entry| {
             let mut decisions = node.decisions.clone();
             decisions.push(entry);
@@ -170,16 +185,16 @@ impl Common<'_> {
             found.failed.push((with(entry), words));
         }
         for tried in part.tried.iter().filter(|tried| tried.acted) {
-            let decisions = with(tried.entry);
-            let more = self.space.sources.iter();
-            let open = more
-                .clone()
-                .any(|(source, _)| self.space.allows(&decisions, *source));
+            let switch = self.space.is_switch(node, source, tried.turn_of);
+            let child = Node {
+                decisions: with(tried.entry),
+                inside: tried.equivalent,
+                switches: node.switches + u32::from(switch),
+            };
+            let mut more = self.space.sources.iter();
+            let open = more.any(|(source, _)| self.space.allows(&child, *source));
             if open && !(tried.equivalent && tried.local) {
-                found.children.push(Node {
-                    decisions,
-                    inside: tried.equivalent,
-                });
+                found.children.push(child);
             }
         }
         let tried = found.tried.entry(index).or_default();
@@ -207,30 +222,51 @@ fn carry_out(machine: &mut Machine, oracles: &mut Oracles, schedule: &mut Schedu
 
 impl Space {
     /// Whether one more decision of this kind is within the bounds.
-    fn allows(&self, decisions: &[Entry], source: Source) -> bool {
-        let count = |kind: fn(&Decision) -> bool| {
-            let of_kind = decisions.iter().filter(|(_, _, decision)| kind(decision));
-            of_kind.count() as u32
-        };
+    fn allows(&self, node: &Node, source: Source) -> bool {
         match source {
-            Source::Preempt(_) => {
-                count(|d| matches!(d, Decision::Preempt { .. })) < self.preemptions
-            }
-            Source::Tick => count(|d| matches!(d, Decision::Tick)) < self.ticks,
+            Source::Preempt(_) => self.preempts(node) || node.switches < self.switches,
+            Source::Tick => node.count(|d| *d == Decision::Tick) < self.ticks,
             Source::Pmi(_) | Source::Late(_) | Source::External => {
                 let nmi = |d: &Decision| !matches!(d, Decision::Preempt { .. } | Decision::Tick);
-                count(nmi) < self.nmis
+                node.count(nmi) < self.nmis
             }
+        }
+    }
+
+    /// Whether one more preemption is within the bounds.
+    fn preempts(&self, node: &Node) -> bool {
+        let all = node.count(|d| matches!(d, Decision::Preempt { .. }));
+        all - node.switches < self.preemptions
+    }
+
+    /// Whether a decision where the turn came from `turn_of` is no preemption, but the choice of
+    /// another CPU than the next one.
+    fn is_switch(&self, node: &Node, source: Source, turn_of: Option<usize>) -> bool {
+        let Source::Preempt(to) = source else {
+            return false;
+        };
+        node.switches < self.switches && turn_of.is_some_and(|waits| waits != to)
+    }
+
+    /// Whether a decision by `source` is tried at this boundary behind those of `node`.
+    fn tries(&self, node: &Node, source: Source, step: &Step) -> bool {
+        match source {
+            _ if self.is_switch(node, source, step.turn_of) => self.means(step),
+            Source::Preempt(_) => self.preempts(node) && self.holds(step),
+            _ => self.holds(step),
         }
     }
 
     /// Whether a boundary is searched: one of the kernel, in a step that is meant.
     fn holds(&self, step: &Step) -> bool {
-        let meant = match self.step {
+        self.means(step) && !step.user
+    }
+
+    fn means(&self, step: &Step) -> bool {
+        match self.step {
             Some((cpu, wanted)) => step.cpu == cpu && step.program == Some(wanted),
             None => step.program.is_some(),
-        };
-        meant && !step.user
+        }
     }
 
     /// Whether there may be boundaries ahead that are searched.

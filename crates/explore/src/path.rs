@@ -43,6 +43,8 @@ pub(crate) struct Step {
     pub(crate) local: bool,
     /// Step of the CPU's program.
     pub(crate) program: Option<usize>,
+    /// The CPU that waits or has ended, so that the turn came here.
+    pub(crate) turn_of: Option<usize>,
     /// The chain of return addresses, or the function, is another one behind it.
     pub(crate) frame: bool,
     /// RSP is another one behind it.
@@ -144,6 +146,7 @@ impl Path {
                 object: seen.object,
                 local: seen.local,
                 program: before.step,
+                turn_of: path.steps.last().map(|s| s.cpu).filter(|&last| last != cpu),
                 frame: core.cpu.regs[RBP] != rbp || next != function,
                 stack: core.cpu.regs[RSP] != seen.rsp,
                 from,

@@ -40,6 +40,8 @@ pub struct Space {
     pub nmis: u32,
     /// Preemptions in one run, at most.
     pub preemptions: u32,
+    /// Choices in one run, at most, of another CPU than the next one where a CPU waits or ends.
+    pub switches: u32,
     /// Ticks in one run, at most.
     pub ticks: u32,
     /// Only boundaries of this step (CPU, position in its program).
@@ -125,6 +127,7 @@ impl<'a> Search<'a> {
         let root = Node {
             decisions: Vec::new(),
             inside: false,
+            switches: 0,
         };
         let acted = vec![0; space.sources.len()];
         Ok(Self {
@@ -372,7 +375,8 @@ impl<'a> Search<'a> {
         for (what, nodes) in [("node", &self.frontier), ("next", &self.next)] {
             for node in nodes {
                 let how = if node.inside { "inside" } else { "all" };
-                let _ = writeln!(out, "{what} {how}{}", decisions(&node.decisions));
+                let switches = node.switches;
+                let _ = writeln!(out, "{what} {how} {switches}{}", decisions(&node.decisions));
             }
         }
         for (words, found) in &self.found {
@@ -457,6 +461,7 @@ impl<'a> Search<'a> {
                         "all" => false,
                         _ => return None,
                     },
+                    switches: words.next()?.parse().ok()?,
                     decisions: words.map(entry).collect::<Option<_>>()?,
                 };
                 let list = if what == "node" {
@@ -548,7 +553,7 @@ pub fn text_hash(text: &str) -> u64 {
 const FNV_START: u64 = 14_695_981_039_346_656_037;
 const FNV_FACTOR: u64 = 0x0100_0000_01b3;
 
-const HEADER: &str = "pmusim-search 1";
+const HEADER: &str = "pmusim-search 2";
 
 const OUTCOMES: [Outcome; 5] = [
     Outcome::Delivered,

@@ -83,6 +83,7 @@ impl Plan {
             sources: vec![(self.source, name.to_owned())],
             nmis: of(!preempts && !ticks),
             preemptions: of(preempts),
+            switches: 0,
             ticks: of(ticks),
             step: Some((self.cpu, self.step)),
             reduce: self.reduce,
@@ -288,6 +289,7 @@ pub(crate) fn sweep_behind(
         sources: vec![(plan.source, String::new())],
         nmis: any,
         preemptions: any,
+        switches: 0,
         ticks: any,
         step: Some((plan.cpu, plan.step)),
         reduce: plan.reduce,
@@ -303,6 +305,7 @@ pub(crate) fn sweep_behind(
     let node = Node {
         decisions: decisions.to_vec(),
         inside: false,
+        switches: 0,
     };
     let mut found = common.expand(&mut Rig::new(setup)?, &node);
     let Some(run) = found.run else {

@@ -16,6 +16,7 @@ fn space(shipped: &Shipped, nmis: u32, preemptions: u32, reduce: bool) -> Space 
         sources: sources(&shipped.scenario, false),
         nmis,
         preemptions,
+        switches: 0,
         ticks: 0,
         step: shipped.scenario.labelled("target"),
         reduce,
@@ -72,6 +73,53 @@ fn a_reduced_search_finds_what_a_tick_and_an_nmi_inside_of_it_show() {
     let (reduced, some, _) = run(true);
     assert_eq!(full, reduced);
     assert!(some * 4 < all, "{some} executions for {all}");
+}
+
+/// N1 in any order. What is read through the closed master's counter depends on whether CPU 0, whom
+/// CPU 1 asks for an answer, gives that before CPU 2 closes the master or in the middle of it.
+const ORDERED: &str = r#"
+format = 1
+title = "a group is enabled and its member closed by two CPUs that a third one waits for"
+machine = "skylake"
+event = [
+  { id = "L", kind = "cycles", exclude_kernel = true },
+  { id = "A", kind = "instructions", group = "L", exclude_kernel = true },
+  { id = "B", like = "A", group = "none" },
+]
+[[cpu]]
+program = [
+  { open = "L" }, { open = "A" }, { open = "B" }, { disable = "L" },
+  { work = 1000, label = "off" },
+  { wait = { done = "on" } }, { wait = { done = "closed" } },
+  { work = 1000 }, { read = "B" }, { close = "B" },
+]
+[[cpu]]
+program = [{ wait = { done = "off" } }, { enable = "L", label = "on" }]
+[[cpu]]
+program = [{ wait = { done = "off" } }, { close = "A", label = "closed" }]
+[expect.v10]
+violates = []
+[expect.none]
+violates = []
+"#;
+
+#[test]
+fn where_a_cpu_waits_any_other_one_may_go_on() {
+    let shipped = Shipped::parse("ordered.toml", ORDERED.to_owned());
+    let found = |scheduler: &str, switches| {
+        let prepared = shipped.prepare(scheduler);
+        let space = Space {
+            step: None,
+            switches,
+            ..space(&shipped, 0, 0, true)
+        };
+        searched(&shipped, &prepared, space, 2).0
+    };
+    assert_eq!(found("v10", 0), [""; 0]);
+    assert_eq!(found("none", 2), [""; 0]);
+    let by_order = found("v10", 1);
+    assert!(!by_order.is_empty());
+    assert_eq!(found("v10", 3), by_order);
 }
 
 #[test]

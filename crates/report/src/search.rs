@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io;
 
-use explore::Search;
+use explore::{Search, Source};
 use serde::Serialize;
 
 use crate::finding::Finding;
@@ -93,6 +93,8 @@ pub struct ExploreReport {
     pub nmis: u32,
     /// Preemptions in one run.
     pub preemptions: u32,
+    /// Choices in one run of another CPU than the next one where one waits or ends.
+    pub switches: u32,
     /// Ticks in one run.
     pub ticks: u32,
     /// What may come in between, with the boundaries at which it did something.
@@ -219,6 +221,7 @@ impl ExploreReport {
             machine: context.machine,
             nmis: space.nmis,
             preemptions: space.preemptions,
+            switches: space.switches,
             ticks: space.ticks,
             covered: covered(search, context.step.as_deref()),
             not_covered: not_covered(search, context.step.as_deref()),
@@ -351,14 +354,33 @@ impl ExploreReport {
     }
 }
 
+fn cpus(search: &Search<'_>) -> usize {
+    search.baseline.machine.cores().len()
+}
+
 fn covered(search: &Search<'_>, step: Option<&str>) -> Vec<String> {
     let space = search.space();
-    let names: Vec<&str> = space.sources.iter().map(|(_, name)| &**name).collect();
+    let within = |source: &Source| match source {
+        Source::Preempt(_) => space.preemptions > 0,
+        Source::Tick => space.ticks > 0,
+        Source::Pmi(_) | Source::Late(_) | Source::External => space.nmis > 0,
+    };
+    let tried = space.sources.iter().filter(|(source, _)| within(source));
+    let names: Vec<&str> = tried.map(|(_, name)| &**name).collect();
     let place = match step {
         Some(label) => format!("every boundary of the kernel in step `{label}`"),
         None => "every boundary of the kernel in every step of every program".to_owned(),
     };
-    let mut covered = vec![format!("{} at {place}", names.join(", "))];
+    let mut covered = Vec::new();
+    if !names.is_empty() {
+        covered.push(format!("{} at {place}", names.join(", ")));
+    }
+    if space.switches > 0 && cpus(search) > 2 {
+        let most = space.switches;
+        covered.push(format!(
+            "up to {most} times in one run, where a CPU waits or ends, every other one that can go on"
+        ));
+    }
     let deepest = space.nmis + space.preemptions + space.ticks;
     if deepest > 1 {
         let words = "further ones at every such boundary behind, those inside of handlers included";
@@ -377,9 +399,14 @@ fn not_covered(search: &Search<'_>, step: Option<&str>) -> Vec<String> {
         Some(_) => list.push("boundaries outside of the step, and of user code".to_owned()),
         None => list.push("boundaries of user code".to_owned()),
     }
-    if search.baseline.machine.cores().len() > 1 {
-        let words = "orders in which CPUs go on when one waits: round and round; store buffers";
-        list.push(words.to_owned());
+    if cpus(search) > 2 {
+        let most = space.switches;
+        list.push(format!(
+            "runs in which CPUs go on otherwise than round and round more than {most} times where one waits or ends"
+        ));
+    }
+    if cpus(search) > 1 {
+        list.push("store buffers".to_owned());
     }
     if !search.complete() {
         list.push("what lies behind the point at which the search ended".to_owned());

@@ -62,6 +62,8 @@ pub(crate) struct Tried {
     pub(crate) local: bool,
     /// The decision did something.
     pub(crate) acted: bool,
+    /// As in [`Step::turn_of`].
+    pub(crate) turn_of: Option<usize>,
 }
 
 /// What one worker found.
@@ -378,6 +380,7 @@ impl<'a, 'm> Worker<'a, 'm> {
             // What fails has no further boundaries that mean anything.
             acted: judged.failed.is_none()
                 && judged.outcomes.iter().any(|o| *o != Outcome::NotArmed),
+            turn_of: step.turn_of,
         });
         if judged.fresh.is_empty() {
             return;
