@@ -11,7 +11,7 @@ pub const EVENT_DIED: u64 = 2;
 /// A reader emitted a value: RDI address of the event, RSI the value, RDX a [`Reader`].
 /// Issued right after the value was stored where the reader wants it.
 pub const VALUE: u64 = 3;
-/// `WARN_ON_ONCE` fired: RDI and RSI address and length of its text. The place is the caller's.
+/// The kernel warns: RDI and RSI address and length of the text, RDX the place, or 0 for the caller's.
 pub const WARN: u64 = 4;
 /// The guest panicked: RDI and RSI address and length of the text. The machine stops.
 pub const PANIC: u64 = 5;

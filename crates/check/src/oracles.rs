@@ -166,8 +166,9 @@ impl Observer for Oracles {
                 self.violations.extend(wrong);
                 self.violations.extend(back);
             }
-            GuestEvent::Warn { text, len } => {
-                self.violations.push(warn::violation(view, text, len, rip));
+            GuestEvent::Warn { text, len, place } => {
+                let found = warn::violation(view, text, len, place);
+                self.violations.push(found);
             }
         }
     }

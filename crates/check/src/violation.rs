@@ -80,7 +80,9 @@ impl Oracle {
             Self::Monotony => "no reader sees an event go backwards, resets aside",
             Self::Ownership => "pmu->read, stop and del only of an event that holds a counter",
             Self::State => "only the drawn transitions; masters and sharers agree",
-            Self::Warn => "no WARN_ON_ONCE in the guest",
+            Self::Warn => {
+                "no warning of the guest, by WARN_ON_ONCE or of a faulting RDMSR or WRMSR"
+            }
             Self::Freed => "no access to a freed event",
             Self::Progress => "an NMI handler finishes in its budget",
             Self::Sharing => "compatible events of a context hold one counter",

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-//! Oracle `warn`: no `WARN_ON_ONCE` in the guest.
+//! Oracle `warn`: the kernel does not warn, by `WARN_ON_ONCE` or of an MSR access that faults.
 
 use machine::View;
 

@@ -31,7 +31,7 @@ static SHARED_NEXT: AtomicU64 = AtomicU64::new(SHARED);
 #[inline(always)]
 pub fn rdmsr(msr: u32) -> u64 {
     let (low, high): (u32, u32);
-    // SAFETY: reading a register changes nothing; an unknown one faults, and the fault panics.
+    // SAFETY: reading a register changes nothing; an unknown one warns and reads 0.
     unsafe {
         asm!("rdmsr", in("ecx") msr, out("eax") low, out("edx") high,
              options(nostack, preserves_flags));
@@ -39,7 +39,7 @@ pub fn rdmsr(msr: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-/// WRMSR.
+/// WRMSR. One that the processor refuses warns and changes nothing.
 #[inline(always)]
 pub fn wrmsr(msr: u32, value: u64) {
     // SAFETY: the callers write counters, the APIC and the system-call registers only; none of
@@ -64,7 +64,7 @@ impl Hardware for Bare {
     #[inline(always)]
     fn rdpmc(&self, index: u32) -> u64 {
         let (low, high): (u32, u32);
-        // SAFETY: reading a counter changes nothing; a counter that does not exist faults.
+        // SAFETY: reading a counter changes nothing; one that does not exist faults, and that panics.
         unsafe {
             asm!("rdpmc", in("ecx") index, out("eax") low, out("edx") high,
                  options(nostack, preserves_flags));

@@ -26,6 +26,7 @@ const CR4_PCE_BIT: u32 = 8;
 const EXCEPTIONS: u8 = 32;
 const NMI: u8 = 2;
 const DOUBLE_FAULT: u8 = 8;
+const GENERAL_PROTECTION: u8 = 13;
 
 /// Gives this CPU its tables, GS base, system-call entry and APIC. Interrupts are off.
 ///
@@ -78,6 +79,8 @@ fn fill(idt: &mut Idt) {
         let stub = stubs + u64::from(vector) * entry::EXCEPTION_STUB_SIZE;
         idt.set(vector, stub, ist);
     }
+    let general_protection = address(entry::general_protection_entry);
+    idt.set(GENERAL_PROTECTION, general_protection, 0);
     idt.set(NMI, address(entry::nmi_entry), IST_NMI);
     idt.set(TIMER_VECTOR, address(entry::timer_entry), 0);
     idt.set(CALL_FUNCTION_VECTOR, address(entry::call_function_entry), 0);

@@ -5,8 +5,8 @@
 //! An NMI may interrupt each of these instructions, so its entry assumes nothing:
 //! * *Stack*: the gate names IST 1, a stack that nothing else uses. It does not matter that RSP
 //!   still holds the user's value right after SYSCALL or right before SYSRET. The frame on it is
-//!   not overwritten by another NMI: the CPU blocks NMIs until IRETQ, and the handler takes no
-//!   fault (a fault there is a panic) whose IRETQ would unblock them early.
+//!   not overwritten by another NMI: the CPU blocks NMIs until IRETQ, and no fault of the handler's
+//!   returns by one, which would unblock them early (it is a panic, or a #GP that is mended).
 //! * *GS*: neither the saved CS nor RIP tells which base is loaded, because both edges of each
 //!   entry run in ring 0 with the user's. So the entry reads GS_BASE and asks whether it lies in
 //!   [`PER_CPU`] (as the kernel's `paranoid_entry` asks for its sign). User code cannot load such
@@ -239,11 +239,72 @@ interrupt_entry! {
     irq_work_entry => handlers::irq_work
 }
 
+/// #GP: the handler returns only if it came from an RDMSR, which then reads 0, or from a WRMSR. GS is
+/// left alone, as by the other exceptions.
+///
+/// The way back is no IRETQ: within an NMI that would let in the next one, onto the same stack. What
+/// is left of the frame goes below the interrupted RSP, where the kernel keeps nothing.
+#[unsafe(naked)]
+pub extern "C" fn general_protection_entry() {
+    naked_asm!(
+        // RBP takes the place of the error code, right below RIP.
+        "push rax",
+        "mov rax, qword ptr [rsp + 8]",
+        "mov qword ptr [rsp + 8], rbp",
+        "lea rbp, [rsp + 8]",
+        "push rcx",
+        "push rdx",
+        "push rsi",
+        "push rdi",
+        "push r8",
+        "push r9",
+        "push r10",
+        "push r11",
+        // Aligns the stack.
+        "push rax",
+        "cld",
+        "lea rdi, [rbp + 8]",
+        "mov rsi, rax",
+        "mov r8, qword ptr [rbp - 8]",
+        "call {handler}",
+        "test al, al",
+        "jz 2f",
+        "mov qword ptr [rbp - 8], 0",
+        "mov qword ptr [rbp - 24], 0",
+        "2:",
+        // All is read before the stores, which may hit the frame's upper words. CS is not needed.
+        "mov rax, qword ptr [rbp + 32]",
+        "mov rcx, qword ptr [rbp + 8]",
+        "mov rdx, qword ptr [rbp + 24]",
+        "mov rsi, qword ptr [rbp]",
+        "mov qword ptr [rax - 8], rcx",
+        "mov qword ptr [rax - 16], rsi",
+        "mov qword ptr [rax - 24], rdx",
+        "sub rax, 24",
+        "mov qword ptr [rbp + 16], rax",
+        "pop r11",
+        "pop r11",
+        "pop r10",
+        "pop r9",
+        "pop r8",
+        "pop rdi",
+        "pop rsi",
+        "pop rdx",
+        "pop rcx",
+        "pop rax",
+        "mov rsp, qword ptr [rbp + 16]",
+        "popfq",
+        "pop rbp",
+        "ret",
+        handler = sym handlers::general_protection,
+    )
+}
+
 /// Bytes from one stub of [`exception_stubs`] to the next.
 pub const EXCEPTION_STUB_SIZE: u64 = 16;
 
 /// One stub for each exception vector: makes the frames alike (an error code of 0 where the CPU
-/// pushes none) and goes to [`exception_common`]. The NMI's own stub is never used.
+/// pushes none) and goes to [`exception_common`]. Those of the NMI and of #GP are never used.
 #[unsafe(naked)]
 pub extern "C" fn exception_stubs() {
     naked_asm!(
@@ -265,7 +326,7 @@ pub extern "C" fn exception_stubs() {
     )
 }
 
-/// An exception is a bug of the kernel or of the user program: it panics with its frame. GS is
+/// Any other exception is a bug of the kernel or of the user program: it panics with its frame. GS is
 /// left alone, so that this works between any two instructions of the entries.
 #[unsafe(naked)]
 extern "C" fn exception_common() {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! What the entries call: the NMI, interrupts, system calls and exceptions.
 
+use abi::layout::KERNEL_BASE;
 use abi::{msr, syscall};
 use perf_core::perf::Perf;
 
@@ -85,7 +86,73 @@ pub(crate) extern "C" fn system_call(
     }
 }
 
-/// Any exception: names it and stops the machine.
+unsafe extern "C" {
+    /// Behind the last instruction of the kernel, from the linker script.
+    safe static TEXT_END: u8;
+}
+
+/// What the processor pushes for an exception, from the lowest word that is always there.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct Frame {
+    rip: u64,
+    cs: u64,
+    rflags: u64,
+    rsp: u64,
+    ss: u64,
+}
+
+/// #GP. An RDMSR or WRMSR of the kernel that the processor refuses warns, and the kernel goes on
+/// behind it, with or without a value to read; whether it was an RDMSR is returned. Linux has an entry in
+/// its exception table for each (`ex_handler_rdmsr_unsafe`, `ex_handler_wrmsr_unsafe`), but none for
+/// RDPMC: that stops the machine, as anything else does.
+///
+/// `high`, `msr` and `low` are what RDX, RCX and RAX were.
+pub(crate) extern "C" fn general_protection(
+    frame: &mut Frame,
+    error: u64,
+    high: u64,
+    msr: u64,
+    low: u64,
+) -> bool {
+    let mut line = Line::new();
+    let read = match msr_instruction(frame) {
+        Some(RDMSR) => {
+            line.text("RDMSR of ").hex(msr & LOW_HALF);
+            true
+        }
+        Some(WRMSR) => {
+            let value = high << 32 | low & LOW_HALF;
+            line.text("WRMSR of ").hex(value);
+            line.text(" to ").hex(msr & LOW_HALF);
+            false
+        }
+        _ => exception(GENERAL_PROTECTION, error, frame.rip, frame.cs, 0),
+    };
+    line.text(": no such register, or no such value");
+    host::warn_at(line.as_bytes(), frame.rip);
+    frame.rip += MSR_INSTRUCTION_SIZE;
+    read
+}
+
+/// The bytes of the instruction at which the kernel was, if it may be one that reads or writes an
+/// MSR.
+fn msr_instruction(frame: &Frame) -> Option<[u8; 2]> {
+    let end = (&raw const TEXT_END).addr() as u64 - MSR_INSTRUCTION_SIZE;
+    if frame.cs & 3 != 0 || !(KERNEL_BASE..=end).contains(&frame.rip) {
+        return None;
+    }
+    let at = core::ptr::with_exposed_provenance::<[u8; 2]>(frame.rip as usize);
+    // SAFETY: the kernel's text can be read and does not change.
+    Some(unsafe { at.read() })
+}
+
+const RDMSR: [u8; 2] = [0x0f, 0x32];
+const WRMSR: [u8; 2] = [0x0f, 0x30];
+const MSR_INSTRUCTION_SIZE: u64 = 2;
+const LOW_HALF: u64 = 0xffff_ffff;
+
+/// Any other exception: names it and stops the machine.
 pub(crate) extern "C" fn exception(vector: u64, error: u64, rip: u64, cs: u64, cr2: u64) -> ! {
     let mut line = Line::new();
     line.text("exception ")
@@ -105,6 +172,7 @@ pub(crate) extern "C" fn exception(vector: u64, error: u64, rip: u64, cs: u64, c
 }
 
 const DOUBLE_FAULT: u64 = 8;
+const GENERAL_PROTECTION: u64 = 13;
 const PAGE_FAULT: u64 = 14;
 
 const fn name(vector: u64) -> &'static str {
@@ -116,7 +184,7 @@ const fn name(vector: u64) -> &'static str {
         DOUBLE_FAULT => " (#DF)",
         11 => " (#NP)",
         12 => " (#SS)",
-        13 => " (#GP)",
+        GENERAL_PROTECTION => " (#GP)",
         PAGE_FAULT => " (#PF)",
         _ => "",
     }

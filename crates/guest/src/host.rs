@@ -15,6 +15,16 @@ pub fn call(number: u64, a: u64, b: u64, c: u64) {
     }
 }
 
+/// [`guest_call::WARN`] with a place that is not the caller's.
+pub fn warn_at(text: &[u8], place: u64) {
+    call(
+        guest_call::WARN,
+        text.as_ptr().addr() as u64,
+        text.len() as u64,
+        place,
+    );
+}
+
 /// [`guest_call::PANIC`], and no return: should the host go on, the CPU stays where it is.
 pub fn panic(text: &[u8]) -> ! {
     call(

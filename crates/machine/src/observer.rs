@@ -133,12 +133,14 @@ pub enum GuestEvent {
         /// By which reader.
         reader: Reader,
     },
-    /// `WARN_ON_ONCE`: address and length of the text; the place is `rip`.
+    /// The kernel warns.
     Warn {
         /// Address of the text.
         text: u64,
         /// Its length in bytes.
         len: u64,
+        /// The instruction that it is about.
+        place: u64,
     },
 }
 

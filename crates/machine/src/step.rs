@@ -559,7 +559,11 @@ impl Machine {
                 },
                 _ => return Err(Reason::UnknownCall(call.number)),
             },
-            guest_call::WARN => GuestEvent::Warn { text: a, len: b },
+            guest_call::WARN => GuestEvent::Warn {
+                text: a,
+                len: b,
+                place: if c == 0 { call.rip } else { c },
+            },
             guest_call::PANIC => return Err(Reason::Panic(self.guest_text(a, b))),
             guest_call::CONSOLE => {
                 let text = self.guest_text(a, b);

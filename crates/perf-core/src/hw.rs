@@ -57,6 +57,6 @@ pub trait Hardware {
     fn event_died(&self, event: *const PerfEvent);
     /// [`abi::guest_call::VALUE`].
     fn value(&self, event: *const PerfEvent, value: u64, reader: Reader);
-    /// [`abi::guest_call::WARN`]. Inlined, so that the place is the caller's line.
+    /// `WARN_ON_ONCE` ([`abi::guest_call::WARN`]). Inlined, so that the place is the caller's line.
     fn warn(&self, text: &'static str);
 }

@@ -14,7 +14,7 @@ use iced_x86::code_asm::{
     CodeAssembler, dword_ptr, eax, ecx, edi, edx, esi, qword_ptr, r8, r9, r10, r12, r13, r14, r15,
     rax, rbp, rbx, rcx, rdi, rdx, rsi, rsp,
 };
-use rig::{Injection, Rig};
+use rig::{Injection, Refused, Rig};
 
 /// Where the program keeps its results, from the start of its data.
 const RESULTS: i32 = 0x200;
@@ -217,6 +217,69 @@ fn exceptions_stop_the_machine_and_say_where() {
     );
     // rdmsr is privileged.
     assert!(text(&[0x0f, 0x32]).starts_with("exception 13 (#GP)"));
+}
+
+/// WRMSR and RDMSR.
+const MSR_INSTRUCTIONS: [[u8; 2]; 2] = [[0x0f, 0x30], [0x0f, 0x32]];
+/// An MSR that does not exist, as a freed event names it.
+const NO_MSR: u32 = 0x6b6b_6b6b;
+
+/// What is right behind an instruction that was refused: an RDMSR read 0.
+fn goes_on(refused: &Refused, read: bool) {
+    let (mut regs, flags) = refused.before;
+    if read {
+        regs[0] = 0;
+        regs[2] = 0;
+    }
+    assert_eq!(refused.after, (regs, flags));
+    let (regs, _) = refused.before;
+    let value = regs[2] << 32 | regs[0] & 0xffff_ffff;
+    let what = if read {
+        "RDMSR of 0x6b6b6b6b".to_owned()
+    } else {
+        format!("WRMSR of {value:#x} to 0x6b6b6b6b")
+    };
+    let text = format!("{what}: no such register, or no such value");
+    assert_eq!(refused.warning.as_ref(), Some(&text));
+}
+
+#[test]
+fn an_msr_access_that_faults_warns_and_the_kernel_goes_on() {
+    for bytes in MSR_INSTRUCTIONS {
+        let read = bytes == MSR_INSTRUCTIONS[1];
+        let mut rig = booted();
+        // The driver's RDMSR are in its NMI handler only, and in what puts fixed counters on.
+        rig.run_to_instruction(bytes);
+        let quiet = rig.run_refused(NO_MSR, None);
+        goes_on(&quiet, read);
+        for at in 0..quiet.boundaries {
+            let refused = rig.run_refused(NO_MSR, Some(at));
+            goes_on(&refused, read);
+            assert_eq!(refused.nmis, 1, "{at}");
+        }
+    }
+}
+
+#[test]
+fn an_msr_access_that_faults_in_an_nmi_lets_in_no_other() {
+    for bytes in MSR_INSTRUCTIONS {
+        let mut rig = booted();
+        rig.go_to("perf_read");
+        rig.deliver(Event::Nmi);
+        rig.run_to_instruction(bytes);
+        let refused = rig.run_refused(NO_MSR, Some(0));
+        goes_on(&refused, bytes == MSR_INSTRUCTIONS[1]);
+        assert_eq!(refused.nmis, 0);
+    }
+}
+
+#[test]
+fn a_counter_that_does_not_exist_stops_the_machine() {
+    let mut rig = booted();
+    rig.run_to_instruction([0x0f, 0x33]);
+    rig.name_no_counter();
+    let text = rig.run_to_panic();
+    assert!(text.starts_with("exception 13 (#GP)"), "{text}");
 }
 
 #[test]

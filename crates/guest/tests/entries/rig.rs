@@ -19,7 +19,8 @@ use pmu::Pmu;
 /// the CPU takes it.
 pub(crate) type Injection = (u64, Event);
 
-/// Position of RSP among the registers.
+/// Positions of RCX and RSP among the registers.
+const RCX: usize = 1;
 const RSP: usize = 4;
 /// Boundaries after which a run is given up.
 const BOUNDARIES_MAX: u64 = 200_000;
@@ -34,6 +35,19 @@ pub(crate) struct Run {
     pub(crate) status: Option<u64>,
     /// The user's data and stack.
     pub(crate) data: Vec<u8>,
+}
+
+/// What became of an instruction that the processor refused.
+pub(crate) struct Refused {
+    /// Registers and flags when it was reached.
+    pub(crate) before: ([u64; 16], u64),
+    /// The same behind it.
+    pub(crate) after: ([u64; 16], u64),
+    pub(crate) boundaries: u64,
+    /// What the guest said.
+    pub(crate) warning: Option<String>,
+    /// NMIs that were taken meanwhile.
+    pub(crate) nmis: u64,
 }
 
 #[derive(Clone)]
@@ -270,14 +284,73 @@ impl Rig {
         boundary
     }
 
-    /// Runs into a function and leaves it eight bytes of its stack.
-    pub(crate) fn shrink_stack_in(&mut self, function: &str) {
+    /// Runs to an instruction of ring 0 with these bytes, the NMI's entry not counted.
+    pub(crate) fn run_to_instruction(&mut self, bytes: [u8; 2]) {
+        let entry = self.image.symbol("nmi_entry").unwrap().clone();
+        for _ in 0..BOUNDARIES_MAX {
+            let found = self.mem.slice(self.cpu.rip, 2).unwrap() == bytes;
+            if found && self.cpu.cpl() == 0 && self.cpu.rip.wrapping_sub(entry.addr) >= entry.size {
+                return;
+            }
+            self.step();
+        }
+        panic!("no instruction {bytes:02x?}");
+    }
+
+    /// Lets the instruction at which the core stands name an MSR that does not exist, runs until it
+    /// is over, and comes back. An NMI comes at boundary `nmi` from there, unless they are blocked.
+    pub(crate) fn run_refused(&mut self, number: u32, nmi: Option<u64>) -> Refused {
+        let (cpu, devices) = (self.cpu.clone(), self.devices.clone());
+        let mark = self.mem.mark();
+        self.cpu.regs[RCX] = u64::from(number);
+        let before = (self.cpu.regs, self.cpu.rflags());
+        let [stack, behind] = [self.cpu.regs[RSP], self.cpu.rip + 2];
+        let mut refused = Refused {
+            before,
+            after: before,
+            boundaries: 0,
+            warning: None,
+            nmis: 0,
+        };
+        while self.cpu.rip != behind || self.cpu.regs[RSP] != stack {
+            assert!(refused.boundaries < BOUNDARIES_MAX);
+            if cpu::can_take_nmi(&self.cpu)
+                && nmi.is_some_and(|at| refused.boundaries >= at && refused.nmis == 0)
+            {
+                self.deliver(Event::Nmi);
+                refused.nmis += 1;
+            }
+            self.step();
+            refused.boundaries += 1;
+            assert_eq!(self.devices.panic, None);
+        }
+        refused.after = (self.cpu.regs, self.cpu.rflags());
+        refused.warning = self.devices.warning.take();
+        self.mem.rollback(&mark);
+        self.mem.release(mark);
+        self.cpu = cpu;
+        self.devices = devices;
+        refused
+    }
+
+    /// Runs into a function.
+    pub(crate) fn go_to(&mut self, function: &str) {
         for _ in 0..self.first_boundary_in(function) {
             self.step();
         }
+    }
+
+    /// Runs into a function and leaves it eight bytes of its stack.
+    pub(crate) fn shrink_stack_in(&mut self, function: &str) {
+        self.go_to(function);
         let stack = |s: &&image::Segment| s.contains(self.cpu.regs[RSP]);
         let stack = self.image.segments().iter().find(stack).unwrap();
         self.cpu.regs[RSP] = stack.addr + 8;
+    }
+
+    /// Lets the next instruction name a counter that does not exist.
+    pub(crate) fn name_no_counter(&mut self) {
+        self.cpu.regs[RCX] = 0x6b6b_6b6b;
     }
 
     /// Delivers an event now.

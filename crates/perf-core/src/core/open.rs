@@ -18,6 +18,7 @@ use crate::types::{
 use super::attr_flag;
 use super::errno::{E2BIG, EINVAL, EMFILE, ENODEV, ENOMEM, EOPNOTSUPP, ESRCH};
 use super::output::{HEADER_SIZE, read_size, sample, sample_size};
+use super::software::is_software_event;
 
 /// `PERF_ATTR_SIZE_VER0`.
 const ATTR_SIZE_VER0: u32 = 64;
@@ -249,8 +250,13 @@ impl<H: Hardware> Perf<H> {
                 self.perf_event_header_size(event);
                 self.perf_install_in_context(ctx, event, (*event).cpu)
             };
-            self.perf_unpin_context(ctx);
-            (*ctx).mutex.unlock();
+            if err == 0 {
+                self.perf_unpin_context(ctx);
+                (*ctx).mutex.unlock();
+            } else {
+                (*ctx).mutex.unlock();
+                self.perf_unpin_context(ctx);
+            }
             err
         }
     }
@@ -368,7 +374,7 @@ impl<H: Hardware> Perf<H> {
             }
             // perf_init_event
             if err == 0 {
-                err = self.pmu_op_event_init(event);
+                err = self.perf_try_init_event(event);
             }
             if err != 0 {
                 // Nobody has heard of it: no word to the host.
@@ -376,6 +382,28 @@ impl<H: Hardware> Perf<H> {
                 return Err(err);
             }
             Ok(event)
+        }
+    }
+
+    /// `perf_try_init_event`: the driver walks the list of siblings to see whether the group fits, so
+    /// the leader's ctx->mutex keeps members from coming and going. A child's group has the child's
+    /// context, whose mutex nests in the parent's. A software PMU does not look.
+    ///
+    /// # Safety
+    /// The core's rule; nobody else knows `event`, its leader is set and, if another one, is live and
+    /// has a context. No ctx->lock is held.
+    #[inline(never)]
+    unsafe fn perf_try_init_event(&self, event: *mut PerfEvent) -> i32 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let leader = (*event).group_leader;
+            if ptr::eq(leader, event) || is_software_event(event) {
+                return self.pmu_op_event_init(event);
+            }
+            let ctx = self.perf_event_ctx_lock(leader);
+            let err = self.pmu_op_event_init(event);
+            (*ctx).mutex.unlock();
+            err
         }
     }
 }
