@@ -312,7 +312,12 @@ impl Candidate<'_> {
                 boundaries.extend(window);
             }
         }
-        boundaries.into_iter().take(TRIED).collect()
+        // A window without an end is long: what is looked for may lie in the last step as well.
+        let skipped = TRIED / 2..boundaries.len().saturating_sub(TRIED / 2);
+        let all = boundaries.into_iter().enumerate();
+        all.filter(|(i, _)| !skipped.contains(i))
+            .map(|(_, at)| at)
+            .collect()
     }
 }
 
