@@ -221,6 +221,7 @@ impl Observer for Oracles {
     }
 
     fn access(&mut self, view: &View<'_>, access: &ObjectAccess) {
+        self.stays.access(view, access);
         if access.kind == AccessKind::Write {
             match view.objects.field_name(access.offset) {
                 "hw.prev_count" => self.armed.folds += 1,
