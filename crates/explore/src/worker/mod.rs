@@ -115,24 +115,30 @@ struct Judged {
 #[derive(Debug)]
 struct Class {
     judged: Judged,
-    footprint: Footprint,
-    /// Boundaries from delivery to the end of what came in between, if it came at once.
-    span: Option<(Ordinal, Ordinal)>,
+    between: Between,
     /// Where the decision was made, and the boundary that it was about.
     armed: Ordinal,
     at: Ordinal,
     /// Nothing may change in the chain of return addresses.
     strict: bool,
-    /// It ran on the stack of what it interrupted: RSP may not change.
-    on_stack: bool,
     /// All instructions since the execution touched nothing but their own stack.
     local: bool,
     /// Position of the last boundary that belongs to it.
     last: usize,
+}
+
+/// What came in between.
+#[derive(Debug, Default)]
+struct Between {
+    footprint: Footprint,
+    /// Boundaries from its delivery to its end, if it came at once.
+    span: Option<(Ordinal, Ordinal)>,
+    /// It ran on the stack of what it interrupted: RSP may not change.
+    on_stack: bool,
     /// What retires moves counters or ideals: the next boundary is not equivalent, but may belong to
     /// one stretch with this one.
     counted: bool,
-    /// Instructions behind it that can retire without an overflow, whatever comes in between.
+    /// Instructions behind it that can retire without an overflow, if it comes behind them.
     room: u64,
 }
 
@@ -154,20 +160,11 @@ pub(crate) struct Worker<'a, 'm> {
     /// An answer came from a device since `armed`.
     asked: bool,
     class: Option<Class>,
-    /// What is known of the boundaries before this position.
+    /// The boundaries before this position are in a stretch, and show this.
     enclosed: Option<(usize, Judged)>,
     /// By position: boundaries that were judged ahead.
     ahead: BTreeMap<usize, (Judged, Option<Class>)>,
     part: Part,
-}
-
-/// What came in between, as in [`Class`].
-struct Between {
-    footprint: Footprint,
-    span: Option<(Ordinal, Ordinal)>,
-    on_stack: bool,
-    counted: bool,
-    room: u64,
 }
 
 /// Those that are the same on the path and off it.
@@ -206,7 +203,8 @@ impl<'a, 'm> Worker<'a, 'm> {
     /// before is carried over, so that the result does not depend on who did that.
     pub(crate) fn sweep(&mut self, range: Range<usize>, wanted: impl Fn(&Step) -> bool) {
         let path = self.ground.path;
-        self.class = None;
+        (self.class, self.enclosed) = (None, None);
+        self.ahead.clear();
         self.disarm();
         // The last place that was armed may lie before the range.
         let skid = match self.ground.source {
@@ -417,15 +415,17 @@ impl<'a, 'm> Worker<'a, 'm> {
         // same place before, with nothing in between that could tell.
         let armed_alike =
             class.armed == from && !self.asked || class.armed == class.at && from == step.ordinal;
-        let equivalent =
-            last + 1 == index && armed_alike && !class.counted && self.commutes(&class, last);
+        let equivalent = last + 1 == index
+            && armed_alike
+            && !class.between.counted
+            && self.commutes(&class, last);
         if !equivalent {
             return None;
         }
         class.last = index;
         class.local &= over.local;
         let mut judged = class.judged.clone();
-        if let Some(span) = class.span {
+        if let Some(span) = class.between.span {
             let frame = NmiFrame {
                 ordinal: step.ordinal,
                 rip: step.rip,
@@ -445,9 +445,9 @@ impl<'a, 'm> Worker<'a, 'm> {
             && over.ordinal + 1 == next.ordinal
             && !(over.fence || over.user || over.seen)
             && !(class.strict && over.frame)
-            && !(class.on_stack && over.stack)
+            && !(class.between.on_stack && over.stack)
             && !(over.object && matches!(self.ground.source, Source::Preempt(_)))
-            && !class.footprint.meets(path, &over)
+            && !class.between.footprint.meets(path, &over)
     }
 
     /// One execution: from the armed place to the end, with the decision; then back.
@@ -522,17 +522,13 @@ impl<'a, 'm> Worker<'a, 'm> {
         let slow = |v: &Violation| v.oracle == Oracle::Progress;
         if judged.failed.is_none() && !judged.fresh.iter().any(slow) {
             self.class = between.map(|between| Class {
-                footprint: between.footprint,
-                span: between.span,
+                between,
                 armed: from,
                 at: step.ordinal,
                 strict: holds_back || !judged.fresh.is_empty(),
                 local: true,
                 last: index,
                 judged: judged.clone(),
-                on_stack: between.on_stack,
-                counted: between.counted,
-                room: between.room,
             });
         }
         judged
@@ -586,14 +582,7 @@ impl<'a, 'm> Worker<'a, 'm> {
             // Latched, masked or pending: something in a device, which nobody has looked at.
             _ => {
                 let same = *moving == Moving::of(machine, &watchers.0.0, cpu);
-                let latched = Between {
-                    footprint: Footprint::empty(),
-                    span: None,
-                    on_stack: false,
-                    counted: false,
-                    room: 0,
-                };
-                return (None, same.then_some(latched));
+                return (None, same.then(Between::default));
             }
         };
         let came = boundaries(machine);

@@ -65,7 +65,7 @@ impl Worker<'_, '_> {
         range: &Range<usize>,
         wanted: impl Fn(&Step) -> bool,
     ) {
-        let at_once = |class: &mut Class| class.counted && class.armed == class.at;
+        let at_once = |class: &mut Class| class.between.counted && class.armed == class.at;
         let Some(class) = self.class.take_if(at_once) else {
             return;
         };
@@ -94,7 +94,7 @@ impl Worker<'_, '_> {
         wanted: impl Fn(&Step) -> bool,
     ) -> usize {
         let steps = &self.ground.path.steps;
-        let room = usize::try_from(class.room).unwrap_or(usize::MAX);
+        let room = usize::try_from(class.between.room).unwrap_or(usize::MAX);
         let last = (range.end - 1).min(index.saturating_add(room));
         let mut end = index;
         while end < last && wanted(&steps[end + 1]) && self.commutes(class, end) {
