@@ -254,7 +254,7 @@ impl Shadow {
         let was = ideal.since.map(|(cpu, _)| cpu);
         let clock = ideal.spec.counted == Counted::Clock;
         let entered = self.cpus.get(was.or(on)?)?.entered?;
-        (clock && (ideal.switched || was != on)).then(|| view.core.clock_ns() - entered)
+        (clock && (ideal.switched.is_some() || was != on)).then(|| view.core.clock_ns() - entered)
     }
 
     /// The part of what may be read that the event counted itself.
@@ -336,7 +336,8 @@ impl Shadow {
                 zeroed: None,
                 slack: 0,
                 flipping: None,
-                switched: false,
+                switched: None,
+                put_on: false,
                 spec: Arc::clone(spec),
             },
         );
@@ -455,7 +456,8 @@ impl Shadow {
         if (field, access.kind) == ("state", AccessKind::Write)
             && let Some(ideal) = self.events.get_mut(&access.object)
         {
-            ideal.switched = true;
+            ideal.switched = Some(view.cpu);
+            ideal.put_on |= access.new as i32 == ACTIVE;
         }
         if (field, access.kind) == ("file_count", AccessKind::Write)
             && let Some(call) = &mut self.cpus[view.cpu].call
@@ -579,8 +581,12 @@ impl Shadow {
         let entered = self.cpus[view.cpu].entered;
         let entered = entered.unwrap_or_else(|| view.core.clock_ns());
         for (&id, ideal) in &mut self.events {
-            let elsewhere = ideal.since.is_some_and(|(cpu, _)| cpu != view.cpu);
-            if !which(ideal) || elsewhere {
+            let other = |cpu: usize| cpu != view.cpu;
+            let elsewhere = ideal.since.is_some_and(|(cpu, _)| other(cpu));
+            // When a clock was switched is known where the CPU that did it leaves the kernel.
+            let clock = ideal.spec.counted == Counted::Clock;
+            let switching = clock && ideal.switched.is_some_and(other);
+            if !which(ideal) || elsewhere || switching {
                 continue;
             }
             let leader_enabled = ideal
@@ -590,7 +596,7 @@ impl Shadow {
             let meant = in_call || (ideal.enabled && leader_enabled && of_task && !ideal.gone);
             let injected = matches!(ideal.spec.counted, Counted::Injected(_));
             let counts = !injected && meant && scheduled(view, id) && !stopped(view, id);
-            if ideal.spec.counted == Counted::Clock {
+            if clock {
                 ideal.go_on(view, entered, counts);
             } else {
                 ideal.since = counts.then(|| (view.cpu, ideal.total(view, view.cpu)));
