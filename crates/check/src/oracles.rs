@@ -133,6 +133,7 @@ impl Observer for Oracles {
             GuestEvent::Died(object) => {
                 self.times.died(view, object, &self.shadow);
                 self.armed.deaths += 1;
+                self.scheduling.died(view, &self.shadow);
                 self.shadow.died(view, object);
             }
             GuestEvent::Value {

@@ -45,6 +45,14 @@ impl Scheduling {
         }
     }
 
+    /// An event goes where a call lets go of its file that another CPU has closed meanwhile. It was there
+    /// while that call ran: whoever is left may have made room for it.
+    pub(crate) fn died(&mut self, view: &View<'_>, shadow: &Shadow) {
+        if shadow.held_file(view) {
+            self.excused.extend(shadow.ids());
+        }
+    }
+
     pub(crate) fn return_to_user(
         &mut self,
         view: &View<'_>,

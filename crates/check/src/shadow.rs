@@ -159,10 +159,10 @@ impl Shadow {
             sum.add(least, most);
             sum.other = sum.other.map(|[low, high]| [low + least, high + most]);
         }
-        let families = &self.cpus[view.cpu].families;
-        if matches!(reader, Reader::Read | Reader::ReadGroup)
-            && let Some(&entry) = families.get(&object)
-        {
+        let on = &self.cpus[view.cpu];
+        let asks = view.cores.len() > 1 && on.entered.is_some();
+        if asks && matches!(reader, Reader::Read | Reader::ReadGroup) {
+            let entry = on.families.get(&object).copied().unwrap_or(0);
             sum.least = sum.least.min(entry);
         }
         Some(sum)
@@ -276,11 +276,11 @@ impl Shadow {
             ideal.flipping.map_or(synced, |(_, from)| from).min(most)
         };
         // A call that asks another CPU returns what was true at some moment while it ran.
-        let entry = self.cpus[view.cpu].entry.get(&object);
-        let least = match (view.core.nmi, entry) {
-            (None, Some(&entry)) => synced.min(entry),
-            _ => synced,
-        };
+        let on = &self.cpus[view.cpu];
+        let asks = view.core.nmi.is_none() && view.cores.len() > 1 && on.entered.is_some();
+        // What is not there was opened since.
+        let entry = on.entry.get(&object).copied().unwrap_or(0);
+        let least = if asks { synced.min(entry) } else { synced };
         Some(Allowed {
             least: least.saturating_sub(slack),
             most,

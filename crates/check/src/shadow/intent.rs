@@ -85,7 +85,7 @@ impl Shadow {
                 }
             }
             // A call of another CPU has its file still: it goes where that one returns.
-            syscall::CLOSE if self.is_held(view, target) => {}
+            syscall::CLOSE if is_held(view, target) => {}
             syscall::CLOSE => {
                 self.events.remove(&target);
                 self.events.retain(|_, ideal| ideal.parent != Some(target));
@@ -106,11 +106,15 @@ impl Shadow {
         }
     }
 
-    /// Whether a call of another CPU is about `target`, so that a close leaves it where it is.
-    fn is_held(&self, view: &View<'_>, target: ObjectId) -> bool {
-        let mut others = self.cpus.iter().enumerate();
-        others.any(|(cpu, on)| {
-            cpu != view.cpu && on.call.is_some_and(|call| call.target == Some(target))
+    /// Whether an event that is freed here goes with a call that has held its file, not with its close
+    /// or its task.
+    pub(crate) fn held_file(&self, view: &View<'_>) -> bool {
+        let call = self.cpus[view.cpu].call;
+        call.is_some_and(|call| {
+            matches!(
+                call.number,
+                syscall::PERF_EVENT_OPEN | syscall::IOCTL | syscall::READ
+            )
         })
     }
 
@@ -187,4 +191,10 @@ impl Call {
 /// Whether an ioctl with this argument sets a count to 0.
 fn resets(request: u64, arg: u64) -> bool {
     request == syscall::IOC_RESET || request == syscall::IOC_PAUSE && arg != 0
+}
+
+/// Whether somebody has the file of an event whose descriptor is closed: a call of another CPU.
+fn is_held(view: &View<'_>, target: ObjectId) -> bool {
+    let count = view.field(target, "file_count");
+    !view.objects.get(target).dead && count.is_some_and(|count| count != 0)
 }
