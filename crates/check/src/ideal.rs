@@ -75,8 +75,10 @@ pub(crate) struct Ideal {
     pub(crate) slack: u64,
     /// Ideal at the last fold before a flip that is under way, and the CPU that flips.
     pub(crate) flipping: Option<(usize, u64)>,
-    /// A clock that was put on or taken off since its CPU has entered the kernel.
-    pub(crate) switched: bool,
+    /// The CPU that has put a clock on or taken it off since it entered the kernel.
+    pub(crate) switched: Option<usize>,
+    /// A clock that was put on since, if only to be taken off again.
+    pub(crate) put_on: bool,
 }
 
 impl Ideal {
@@ -117,10 +119,11 @@ impl Ideal {
     pub(crate) fn go_on(&mut self, view: &View<'_>, entered: u64, counts: bool) {
         let now = view.core.clock_ns();
         let before = self.since.is_some();
-        if counts && !before {
+        let on = std::mem::take(&mut self.put_on) || counts;
+        if on && !before {
             self.since = Some((view.cpu, entered));
         }
-        if std::mem::take(&mut self.switched) || counts != before {
+        if self.switched.take().is_some() || counts != before {
             self.slack += now - entered;
         }
         self.settle(view);

@@ -7,6 +7,7 @@
 #![deny(missing_docs)]
 #![forbid(unsafe_code)]
 
+mod aba;
 pub mod access_log;
 mod armed;
 pub mod cause;

@@ -11,6 +11,7 @@ use machine::{
     AccessKind, Decision, GuestEvent, NmiFrame, ObjectAccess, ObjectId, Observer, Outcome, View,
 };
 
+use crate::aba::Aba;
 use crate::armed::Armed;
 use crate::claims::Claims;
 use crate::exchange::Exchange;
@@ -39,6 +40,7 @@ pub struct Oracles {
     violations: Vec<Violation>,
     user_pages: UserPages,
     exchange: Exchange,
+    aba: Aba,
     freed: Freed,
     sharing: Sharing,
     times: Times,
@@ -63,6 +65,7 @@ impl Oracles {
             violations: Vec::new(),
             user_pages: UserPages::default(),
             exchange: Exchange::default(),
+            aba: Aba::default(),
             freed: Freed::default(),
             sharing: Sharing::default(),
             times: Times::default(),
@@ -79,6 +82,7 @@ impl Oracles {
         self.sharing = Sharing::under(rows);
         self.scheduling = Scheduling::with_counters(counters);
         self.claims = Claims::of_counters(width);
+        self.aba = Aba::of_counters(width);
         self
     }
 
@@ -139,6 +143,7 @@ impl Observer for Oracles {
             GuestEvent::Died(object) => {
                 self.times.died(view, object, &self.shadow);
                 self.armed.deaths += 1;
+                self.scheduling.died(view, &self.shadow);
                 self.shadow.died(view, object);
             }
             GuestEvent::Value {
@@ -149,6 +154,9 @@ impl Observer for Oracles {
                 self.armed.values += 1;
                 if view.core.nmi.is_some() {
                     self.sampled += 1;
+                }
+                if reader == Reader::ReadGroup {
+                    self.times.value(view, object, &self.shadow);
                 }
                 let mut place = rip;
                 let mut allowed = self.shadow.allowed(view, object, reader);
@@ -202,7 +210,7 @@ impl Observer for Oracles {
         self.ownership.return_to_user(view, &mut self.violations);
         self.sharing.return_to_user(view, &mut self.violations);
         let (shadow, found) = (&self.shadow, &mut self.violations);
-        self.times.judge_shown(view, &self.user_pages, found);
+        self.times.judge_shown(view, &self.user_pages, None, found);
         self.times.return_to_user(view, shadow, found);
         self.scheduling.return_to_user(view, shadow, found);
     }
@@ -216,7 +224,8 @@ impl Observer for Oracles {
     fn nmi_exit(&mut self, view: &View<'_>, frame: NmiFrame) {
         self.claims.nmi_exit(view);
         let found = &mut self.violations;
-        self.times.judge_shown(view, &self.user_pages, found);
+        self.times
+            .judge_shown(view, &self.user_pages, Some(frame), found);
         self.violations.extend(progress::judge(view, frame));
     }
 
@@ -234,6 +243,8 @@ impl Observer for Oracles {
             self.monotony.reset();
         }
         self.claims.access(view, access);
+        self.violations
+            .extend(self.aba.access(view, access, &mut self.shadow));
         self.shadow.access(view, access);
         self.user_pages.access(view, access, &self.shadow);
         let (shadow, times) = (&mut self.shadow, &mut self.times);

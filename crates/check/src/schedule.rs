@@ -45,6 +45,14 @@ impl Scheduling {
         }
     }
 
+    /// An event goes where a call lets go of its file that another CPU has closed meanwhile. It was there
+    /// while that call ran: whoever is left may have made room for it.
+    pub(crate) fn died(&mut self, view: &View<'_>, shadow: &Shadow) {
+        if shadow.held_file(view) {
+            self.excused.extend(shadow.ids());
+        }
+    }
+
     pub(crate) fn return_to_user(
         &mut self,
         view: &View<'_>,
@@ -78,7 +86,7 @@ impl Scheduling {
             let state = view.field(id, "state").map_or(0, |state| state as i32);
             if scheduled(view, id) {
                 self.excused.remove(&id);
-            } else if turned_off(view, id, state) {
+            } else if turned_off(view, id, state) || leader_failed(view, id) {
                 self.excused.insert(id);
             } else if !self.excused.contains(&id) && self.reported.insert(id) {
                 let name = State::from_number(state).map_or("unknown", State::name);
@@ -116,13 +124,25 @@ impl Scheduling {
     }
 }
 
+/// The leader of its group: itself, if it has none.
+fn leader_of(view: &View<'_>, id: ObjectId) -> ObjectId {
+    let leader = view.field(id, "group_leader");
+    let leader = leader.and_then(|leader| view.objects.at(leader));
+    leader.map_or(id, |(leader, _)| leader)
+}
+
+/// A member of a group whose pinned leader is in ERROR, which is for the leader to be judged by: no
+/// group is scheduled without it.
+fn leader_failed(view: &View<'_>, id: ObjectId) -> bool {
+    let leader = leader_of(view, id);
+    let state = view.field(leader, "state").map(|state| state as i32);
+    leader != id && state == Some(State::Error as i32)
+}
+
 /// A sampling event that its limit has turned off, or a group whose leader it is.
 fn turned_off(view: &View<'_>, id: ObjectId, state: i32) -> bool {
     let samples = |id| view.field(id, "attr.sample_period").is_some_and(|n| n != 0);
-    let leader = view
-        .field(id, "group_leader")
-        .and_then(|leader| view.objects.at(leader))
-        .map_or(id, |(leader, _)| leader);
+    let leader = leader_of(view, id);
     let off = |id| {
         view.field(id, "state")
             .is_some_and(|state| (state as i32) < 0)

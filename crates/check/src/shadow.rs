@@ -30,21 +30,15 @@ use abi::msr::PERF_GLOBAL_CTRL;
 use abi::syscall;
 use machine::{AccessKind, Decision, ObjectAccess, ObjectId, Outcome, View};
 
+use self::intent::Call;
 use crate::cause::row_of;
 use crate::family::Families;
 use crate::ideal::{FLOWS, Ideal};
 
 pub use crate::ideal::{Counted, Spec};
 
-/// A system call that has not returned.
-#[derive(Debug, Clone, Copy)]
-struct Call {
-    number: u64,
-    args: [u64; 3],
-    /// The event behind the descriptor, whose file the call has taken: before that and behind it the
-    /// descriptor may be another one's.
-    target: Option<ObjectId>,
-}
+mod intent;
+mod lost;
 
 /// The values that a reader may see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,6 +87,8 @@ pub struct Shadow {
     families: Families,
     /// By master: the ideals at the load of the last fold of its counter.
     folds: Folds,
+    /// Of whose counts nothing can be said any more.
+    lost: BTreeSet<ObjectId>,
 }
 
 /// By the event whose counter was folded: the ideals of all events that move, before RDPMC.
@@ -102,6 +98,8 @@ type Folds = BTreeMap<ObjectId, Arc<BTreeMap<ObjectId, u64>>>;
 #[derive(Debug, Clone, Default)]
 struct OnCpu {
     call: Option<Call>,
+    /// The group that an ioctl is about, from where it holds the mutex of the context.
+    group: Option<Vec<ObjectId>>,
     /// The clock when the CPU entered the kernel, while it is there.
     entered: Option<u64>,
     /// Ideals when the CPU last entered the kernel; kept only where another CPU may move them.
@@ -113,7 +111,7 @@ struct OnCpu {
 }
 
 /// The flow that runs.
-fn flow(view: &View<'_>) -> usize {
+pub(crate) fn flow(view: &View<'_>) -> usize {
     match (view.core.nmi, view.core.interrupt) {
         (Some(_), _) => 2,
         (None, Some(_)) => 1,
@@ -135,6 +133,7 @@ impl Shadow {
             cpus: Default::default(),
             families: Families::default(),
             folds: Folds::new(),
+            lost: BTreeSet::new(),
         }
     }
 
@@ -142,6 +141,9 @@ impl Shadow {
     /// describe. `read(2)` adds all children, a sample those that have exited.
     #[must_use]
     pub fn allowed(&self, view: &View<'_>, object: ObjectId, reader: Reader) -> Option<Allowed> {
+        if self.is_lost(object, reader) {
+            return None;
+        }
         let mut sum = self.own(view, object)?;
         if matches!(reader, Reader::Read | Reader::ReadGroup) {
             for (&child, ideal) in &self.events {
@@ -157,10 +159,10 @@ impl Shadow {
             sum.add(least, most);
             sum.other = sum.other.map(|[low, high]| [low + least, high + most]);
         }
-        let families = &self.cpus[view.cpu].families;
-        if matches!(reader, Reader::Read | Reader::ReadGroup)
-            && let Some(&entry) = families.get(&object)
-        {
+        let on = &self.cpus[view.cpu];
+        let asks = view.cores.len() > 1 && on.entered.is_some();
+        if asks && matches!(reader, Reader::Read | Reader::ReadGroup) {
+            let entry = on.families.get(&object).copied().unwrap_or(0);
             sum.least = sum.least.min(entry);
         }
         Some(sum)
@@ -173,8 +175,13 @@ impl Shadow {
 
     /// Whether a value may stand on either side of a reset right now.
     pub(crate) fn resetting(&self) -> bool {
-        let reset = |cpu: &OnCpu| cpu.call.and_then(Call::reset_target).is_some();
+        let reset = |on: &OnCpu| on.call.is_some_and(Call::resets);
         self.cpus.iter().any(reset)
+    }
+
+    /// How much of what an event counts has retired on this CPU.
+    pub(crate) fn total(&self, view: &View<'_>, object: ObjectId) -> Option<u64> {
+        Some(self.events.get(&object)?.total(view, view.cpu))
     }
 
     /// The events that are known, in order of birth.
@@ -210,31 +217,6 @@ impl Shadow {
     /// Whether its CPU went away.
     pub(crate) fn gone(&self, object: ObjectId) -> bool {
         self.events.get(&object).is_some_and(|ideal| ideal.gone)
-    }
-
-    /// The events that calls which have not returned may have opened or enabled by now.
-    pub(crate) fn enabling(&self) -> BTreeSet<ObjectId> {
-        let by_call = |call: Call| match (call.number, call.args, call.target) {
-            (
-                syscall::IOCTL,
-                [
-                    _,
-                    request @ (syscall::IOC_ENABLE | syscall::IOC_REFRESH),
-                    arg,
-                ],
-                Some(target),
-            ) => self.meant_by(target, request, arg),
-            (syscall::EXEC, ..) => self.which(|ideal| ideal.on_exec),
-            _ => Vec::new(),
-        };
-        let calls = self.cpus.iter().filter_map(|cpu| cpu.call);
-        let opening = self.which(|ideal| ideal.enabled && ideal.opening.is_some());
-        calls.flat_map(by_call).chain(opening).collect()
-    }
-
-    fn which(&self, like: impl Fn(&Ideal) -> bool) -> Vec<ObjectId> {
-        let like = |(&id, ideal): (&ObjectId, &Ideal)| like(ideal).then_some(id);
-        self.events.iter().filter_map(like).collect()
     }
 
     /// Whether its context is loaded: a CPU's always is, a task's while the task runs.
@@ -276,19 +258,15 @@ impl Shadow {
         let was = ideal.since.map(|(cpu, _)| cpu);
         let clock = ideal.spec.counted == Counted::Clock;
         let entered = self.cpus.get(was.or(on)?)?.entered?;
-        (clock && (ideal.switched || was != on)).then(|| view.core.clock_ns() - entered)
+        (clock && (ideal.switched.is_some() || was != on)).then(|| view.core.clock_ns() - entered)
     }
 
     /// The part of what may be read that the event counted itself.
     fn own(&self, view: &View<'_>, object: ObjectId) -> Option<Allowed> {
         let ideal = self.events.get(&object)?;
-        let resetting = self.cpus.iter().any(|cpu| {
-            cpu.call
-                .and_then(Call::reset_target)
-                .is_some_and(|(target, request, arg)| {
-                    self.meant_by(target, request, arg).contains(&object)
-                })
-        });
+        let resets = |on: &&OnCpu| on.call.is_some_and(Call::resets);
+        let mut resetting = self.cpus.iter().filter(resets);
+        let resetting = resetting.any(|on| self.meant_by(on).contains(&object));
         let mut most = ideal.now(view);
         let mut slack = ideal.slack;
         if let Some(meanwhile) = self.in_doubt(view, object, ideal) {
@@ -302,11 +280,11 @@ impl Shadow {
             ideal.flipping.map_or(synced, |(_, from)| from).min(most)
         };
         // A call that asks another CPU returns what was true at some moment while it ran.
-        let entry = self.cpus[view.cpu].entry.get(&object);
-        let least = match (view.core.nmi, entry) {
-            (None, Some(&entry)) => synced.min(entry),
-            _ => synced,
-        };
+        let on = &self.cpus[view.cpu];
+        let asks = view.core.nmi.is_none() && view.cores.len() > 1 && on.entered.is_some();
+        // What is not there was opened since.
+        let entry = on.entry.get(&object).copied().unwrap_or(0);
+        let least = if asks { synced.min(entry) } else { synced };
         Some(Allowed {
             least: least.saturating_sub(slack),
             most,
@@ -362,19 +340,15 @@ impl Shadow {
                 zeroed: None,
                 slack: 0,
                 flipping: None,
-                switched: false,
+                switched: None,
+                put_on: false,
                 spec: Arc::clone(spec),
             },
         );
     }
 
     pub(crate) fn syscall(&mut self, view: &View<'_>) {
-        let regs = &view.core.cpu.regs;
-        self.cpus[view.cpu].call = Some(Call {
-            number: regs[RAX],
-            args: [regs[RDI], regs[RSI], regs[RDX]],
-            target: view.objects.by_fd(regs[RDI]),
-        });
+        self.cpus[view.cpu].call = Some(Call::of(view));
         self.leave_user(view);
         // Nobody has loaded anything yet: what handlers have folded so far, every reader sees.
         for ideal in self.events.values_mut() {
@@ -393,6 +367,9 @@ impl Shadow {
         for ideal in self.events.values_mut() {
             ideal.leader.take_if(|leader| *leader == object);
         }
+        if self.lost.contains(&object) {
+            self.lost.extend(gone.parent);
+        }
         let exits = self.cpus[view.cpu]
             .call
             .is_some_and(|call| call.number == syscall::EXIT_TASK);
@@ -407,14 +384,13 @@ impl Shadow {
 
     /// Whether the system call that begins here resets an event.
     pub(crate) fn is_reset(view: &View<'_>) -> bool {
-        let regs = &view.core.cpu.regs;
-        regs[RAX] == syscall::IOCTL && resets(regs[RSI], regs[RDX])
+        Call::of(view).resets()
     }
 
     /// Whether this CPU is in a call that resets an event.
     pub(crate) fn is_resetting(&self, view: &View<'_>) -> bool {
         let call = self.cpus[view.cpu].call;
-        call.is_some_and(|call| call.number == syscall::IOCTL && resets(call.args[1], call.args[2]))
+        call.is_some_and(Call::resets)
     }
 
     /// User code stops running: what has counted so far is settled.
@@ -444,11 +420,13 @@ impl Shadow {
         for ideal in self.events.values_mut() {
             ideal.opening.take_if(|cpu| *cpu == view.cpu);
         }
-        if let Some(call) = self.cpus[view.cpu].call.take()
+        if let Some(call) = self.cpus[view.cpu].call
             && (view.core.cpu.regs[RAX] as i64) >= 0
         {
             self.intend(view, call);
         }
+        self.cpus[view.cpu].call = None;
+        self.cpus[view.cpu].group = None;
         self.start(view, |ideal| ideal.exact);
         // From here on user code itself may look, at what is true now.
         self.cpus[view.cpu].entry.clear();
@@ -482,12 +460,19 @@ impl Shadow {
         if (field, access.kind) == ("state", AccessKind::Write)
             && let Some(ideal) = self.events.get_mut(&access.object)
         {
-            ideal.switched = true;
+            ideal.switched = Some(view.cpu);
+            ideal.put_on |= access.new as i32 == ACTIVE;
         }
         if (field, access.kind) == ("file_count", AccessKind::Write)
             && let Some(call) = &mut self.cpus[view.cpu].call
         {
             call.target = Some(access.object);
+        }
+        if (field, access.kind) == ("child_mutex", AccessKind::Write) {
+            self.fix_group(view.cpu);
+        }
+        if (field, access.kind) == ("dup_master", AccessKind::Write) {
+            self.shares(view, access.object, access.new);
         }
         if self.events.values().all(|ideal| ideal.exact) {
             return;
@@ -600,8 +585,12 @@ impl Shadow {
         let entered = self.cpus[view.cpu].entered;
         let entered = entered.unwrap_or_else(|| view.core.clock_ns());
         for (&id, ideal) in &mut self.events {
-            let elsewhere = ideal.since.is_some_and(|(cpu, _)| cpu != view.cpu);
-            if !which(ideal) || elsewhere {
+            let other = |cpu: usize| cpu != view.cpu;
+            let elsewhere = ideal.since.is_some_and(|(cpu, _)| other(cpu));
+            // When a clock was switched is known where the CPU that did it leaves the kernel.
+            let clock = ideal.spec.counted == Counted::Clock;
+            let switching = clock && ideal.switched.is_some_and(other);
+            if !which(ideal) || elsewhere || switching {
                 continue;
             }
             let leader_enabled = ideal
@@ -611,7 +600,7 @@ impl Shadow {
             let meant = in_call || (ideal.enabled && leader_enabled && of_task && !ideal.gone);
             let injected = matches!(ideal.spec.counted, Counted::Injected(_));
             let counts = !injected && meant && scheduled(view, id) && !stopped(view, id);
-            if ideal.spec.counted == Counted::Clock {
+            if clock {
                 ideal.go_on(view, entered, counts);
             } else {
                 ideal.since = counts.then(|| (view.cpu, ideal.total(view, view.cpu)));
@@ -633,123 +622,6 @@ impl Shadow {
             }
         }
     }
-
-    /// What a call that has returned without an error says about who is meant to count.
-    fn intend(&mut self, view: &View<'_>, call: Call) {
-        self.families.returned(view.cpu, call.number, call.args[0]);
-        match call.number {
-            syscall::EXEC => {
-                for (&id, ideal) in &mut self.events {
-                    if ideal.on_exec && self.families.is_current(view, id, view.cpu) {
-                        ideal.on_exec = false;
-                        ideal.enabled = true;
-                    }
-                }
-            }
-            syscall::OFFLINE => {
-                for (&id, ideal) in &mut self.events {
-                    let cpu = view.field(id, "cpu");
-                    ideal.gone |= self.families.of_cpu(id) && cpu == Some(view.cpu as u64);
-                }
-            }
-            _ => {}
-        }
-        let Some(target) = call.target else {
-            return;
-        };
-        match call.number {
-            syscall::IOCTL => {
-                let members = self.meant_by(target, call.args[1], call.args[2]);
-                for id in members {
-                    let entry = self.cpus[view.cpu].entry.get(&id).copied();
-                    let resets = resets(call.args[1], call.args[2]);
-                    if resets {
-                        self.begin_anew(id);
-                    }
-                    let Some(ideal) = self.events.get_mut(&id) else {
-                        continue;
-                    };
-                    match call.args[1] {
-                        syscall::IOC_ENABLE | syscall::IOC_REFRESH => ideal.enabled = true,
-                        syscall::IOC_DISABLE | syscall::IOC_PAUSE => ideal.enabled = false,
-                        _ => {}
-                    }
-                    if resets {
-                        ideal.rebase(view, entry);
-                    }
-                }
-            }
-            syscall::CLOSE => {
-                self.events.remove(&target);
-                self.events.retain(|_, ideal| ideal.parent != Some(target));
-                let alive: BTreeSet<ObjectId> = self.events.keys().copied().collect();
-                for ideal in self.events.values_mut() {
-                    ideal.leader = ideal.leader.filter(|leader| alive.contains(leader));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// A reset of this event is over: what other CPUs knew of it when they entered the kernel is more
-    /// than what may be read from here on.
-    fn begin_anew(&mut self, id: ObjectId) {
-        for cpu in &mut self.cpus {
-            cpu.entry.entry(id).and_modify(|entry| *entry = 0);
-        }
-    }
-
-    /// The events that an ioctl on `target` is about: with all children, but for a pause, which leaves
-    /// those alone.
-    fn meant_by(&self, target: ObjectId, request: u64, arg: u64) -> Vec<ObjectId> {
-        match request {
-            syscall::IOC_PAUSE => vec![target],
-            syscall::IOC_ENABLE | syscall::IOC_DISABLE | syscall::IOC_RESET => {
-                self.addressed(target, arg)
-            }
-            _ => self.addressed(target, 0),
-        }
-    }
-
-    /// `target`, with this argument its group, and all children.
-    fn addressed(&self, target: ObjectId, arg: u64) -> Vec<ObjectId> {
-        let mut list = vec![target];
-        if arg & syscall::IOC_FLAG_GROUP != 0 {
-            list = self.group_of(target);
-        }
-        let of_them = |ideal: &Ideal| ideal.parent.is_some_and(|parent| list.contains(&parent));
-        let children = self.which(of_them);
-        list.extend(children);
-        list
-    }
-
-    /// The leader of `target` and all siblings.
-    fn group_of(&self, target: ObjectId) -> Vec<ObjectId> {
-        let leader = self
-            .events
-            .get(&target)
-            .and_then(|ideal| ideal.leader)
-            .unwrap_or(target);
-        self.events
-            .iter()
-            .filter(|&(&id, ideal)| id == leader || ideal.leader == Some(leader))
-            .map(|(&id, _)| id)
-            .collect()
-    }
-}
-
-impl Call {
-    /// The event that this call resets, with request and argument.
-    fn reset_target(self) -> Option<(ObjectId, u64, u64)> {
-        let [_, request, arg] = self.args;
-        let resets = self.number == syscall::IOCTL && resets(request, arg);
-        Some((self.target.filter(|_| resets)?, request, arg))
-    }
-}
-
-/// Whether an ioctl with this argument sets a count to 0.
-fn resets(request: u64, arg: u64) -> bool {
-    request == syscall::IOC_RESET || request == syscall::IOC_PAUSE && arg != 0
 }
 
 const RAX: usize = 0;

@@ -23,7 +23,7 @@ use abi::layout::CPUS_MAX;
 use abi::syscall::{
     EXIT_TASK, FORMAT_GROUP, FORMAT_TOTAL_TIME_ENABLED, FORMAT_TOTAL_TIME_RUNNING, READ,
 };
-use machine::{AccessKind, ObjectAccess, ObjectId, View};
+use machine::{AccessKind, NmiFrame, ObjectAccess, ObjectId, View};
 
 use crate::shadow::{ACTIVE, Shadow};
 use crate::shown::{Pair, Shown};
@@ -55,6 +55,17 @@ struct Clocked {
 struct Reading {
     object: ObjectId,
     buffer: u64,
+    /// The leader of the group that was read, with its times then: it may be closed before the call
+    /// returns.
+    group: Option<(ObjectId, Family)>,
+}
+
+/// The times of an event with all children's.
+#[derive(Debug, Clone, Copy, Default)]
+struct Family {
+    ideal: Pair,
+    slack: u64,
+    members: u64,
 }
 
 /// The ideal times of all events.
@@ -95,6 +106,7 @@ impl Times {
         self.reading[view.cpu] = object.flatten().map(|object| Reading {
             object,
             buffer: regs[RSI],
+            group: None,
         });
     }
 
@@ -234,12 +246,13 @@ impl Times {
         begun.map_or(0, |begun| self.now - begun)
     }
 
-    /// Judges what new samples and newly written user pages show, where an NMI handler or the kernel
-    /// is left.
+    /// Judges what new samples and newly written user pages show, where an NMI handler (`left`) or
+    /// the kernel is left.
     pub(crate) fn judge_shown(
         &mut self,
         view: &View<'_>,
         pages: &UserPages,
+        left: Option<NmiFrame>,
         out: &mut Vec<Violation>,
     ) {
         self.advance(view);
@@ -248,14 +261,45 @@ impl Times {
         for (object, got) in self.shown.samples(view) {
             // Living children and those that have exited are no part of it.
             let exited = Pair::default();
-            out.extend(self.compare(view, (object, Reader::Sample), got, exited, rip));
+            let at = Moment::of(view, rip).by(left);
+            out.extend(self.compare(view, (object, Reader::Sample), got, exited, at));
         }
         for (object, got) in self.shown.pages(view) {
             let exited = self.events.get(&object).map(|event| event.exited);
             let place = pages.writer(object).unwrap_or(rip);
+            // Interrupted code may have written it as well.
+            let by = left.filter(|_| pages.written_by(object) == left);
+            let at = Moment::of(view, place).by(by);
             let exited = exited.unwrap_or_default();
-            out.extend(self.compare(view, (object, Reader::UserPage), got, exited, place));
+            out.extend(self.compare(view, (object, Reader::UserPage), got, exited, at));
         }
+    }
+
+    /// A `read(2)` hands out the count of `object`: the first one of a group is its leader's, whose
+    /// times are those of the group.
+    pub(crate) fn value(&mut self, view: &View<'_>, object: ObjectId, shadow: &Shadow) {
+        self.advance(view);
+        let family = self.family(object, shadow);
+        if let Some(reading) = &mut self.reading[view.cpu] {
+            let first = family.map(|family| (object, family));
+            reading.group = reading.group.or(first);
+        }
+    }
+
+    /// The times of `object` and all its children.
+    fn family(&self, object: ObjectId, shadow: &Shadow) -> Option<Family> {
+        let mut sum = Family {
+            ideal: self.events.get(&object)?.exited,
+            ..Family::default()
+        };
+        let of_it = |id: &ObjectId| *id == object || shadow.parent(*id) == Some(object);
+        for (_, event) in self.events.iter().filter(|(id, _)| of_it(id)) {
+            sum.ideal.enabled += event.own.enabled;
+            sum.ideal.running += event.own.running;
+            sum.slack += event.slack;
+            sum.members += 1;
+        }
+        Some(sum)
     }
 
     /// Compares what an event shows of itself with its ideal and `more`.
@@ -265,7 +309,7 @@ impl Times {
         (object, reader): (ObjectId, Reader),
         got: Pair,
         more: Pair,
-        place: u64,
+        at: Moment,
     ) -> Option<Violation> {
         let event = self.events.get(&object)?;
         let near = event.slack + self.stay(view);
@@ -281,7 +325,7 @@ impl Times {
         if right(got.enabled, ideal.enabled) && right(got.running, ideal.running) {
             return None;
         }
-        Some(violation(view, (object, reader), ideal, got, near, place))
+        Some(violation(view, (object, reader), ideal, got, near, at))
     }
 
     /// Judges what a `read(2)` has stored, if it did.
@@ -300,23 +344,13 @@ impl Times {
         if stored <= 0 || format & both != both || dead || shadow.gone(reading.object) {
             return None;
         }
-        // The words of a group are those of its leader.
-        let object = if format & FORMAT_GROUP == 0 {
-            reading.object
+        let (object, family) = if format & FORMAT_GROUP == 0 {
+            (reading.object, self.family(reading.object, shadow)?)
         } else {
-            let leader = view.field(reading.object, "group_leader")?;
-            view.objects.at(leader)?.0
+            reading.group?
         };
-        let root = self.events.get(&object)?;
-        let mut ideal = root.exited;
-        let (mut slack, mut late) = (0, 0);
-        let family = |id: &ObjectId| *id == object || shadow.parent(*id) == Some(object);
-        for (_, event) in self.events.iter().filter(|(id, _)| family(id)) {
-            ideal.enabled += event.own.enabled;
-            ideal.running += event.own.running;
-            slack += event.slack;
-            late += stay;
-        }
+        let Family { ideal, slack, .. } = family;
+        let late = family.members * stay;
         let got = Pair {
             enabled: view.mem.read_u64(reading.buffer + 8).ok()?,
             running: view.mem.read_u64(reading.buffer + 16).ok()?,
@@ -332,8 +366,8 @@ impl Times {
         } else {
             Reader::ReadGroup
         };
-        let (near, rip) = (slack + late, view.core.cpu.rip);
-        Some(violation(view, (object, reader), ideal, got, near, rip))
+        let (near, at) = (slack + late, Moment::of(view, view.core.cpu.rip));
+        Some(violation(view, (object, reader), ideal, got, near, at))
     }
 }
 
@@ -351,7 +385,7 @@ fn violation(
     ideal: Pair,
     got: Pair,
     near: u64,
-    place: u64,
+    at: Moment,
 ) -> Violation {
     let words = |pair: Pair| format!("enabled {}, running {}", pair.enabled, pair.running);
     Violation {
@@ -363,7 +397,7 @@ fn violation(
         // By how much depends on what the clock did meanwhile: it is one finding.
         error: 0,
         tolerated: (near != 0).then(|| format!("{near} ns are allowed for")),
-        at: Moment::of(view, place),
+        at,
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use abi::guest_call::Reader;
 use abi::syscall::TYPE_SOFTWARE;
-use machine::{AccessKind, ObjectAccess, ObjectId, View};
+use machine::{AccessKind, NmiFrame, ObjectAccess, ObjectId, View};
 
 use crate::cause::row_of;
 use crate::shadow::{Allowed, Shadow, is_zeroing};
@@ -19,8 +19,9 @@ pub(crate) struct UserPages {
     looks: Arc<BTreeMap<u64, Arc<str>>>,
     /// What may have been read at the last look.
     allowed: BTreeMap<ObjectId, Allowed>,
-    /// Where the page was written last: an address in the function that asked for it.
-    writer: BTreeMap<ObjectId, u64>,
+    /// Where the page was written last: an address in the function that asked for it, and the NMI
+    /// handler that it ran in.
+    writer: BTreeMap<ObjectId, (u64, Option<NmiFrame>)>,
     /// By software event: what it ought to have shown where its page was written last.
     written: BTreeMap<ObjectId, u64>,
 }
@@ -40,9 +41,11 @@ impl UserPages {
             return;
         };
         // As in a sample: exited children are part of the value, living ones are not.
-        if let Some(object) = view.objects.by_name(name)
-            && let Some(mut allowed) = shadow.allowed(view, object, Reader::Sample)
-        {
+        let Some(object) = view.objects.by_name(name) else {
+            return;
+        };
+        self.allowed.remove(&object);
+        if let Some(mut allowed) = shadow.allowed(view, object, Reader::Sample) {
             // Without an index there is nothing to add to what the page says.
             if let Some(&written) = self.written.get(&object) {
                 allowed.least = allowed.least.min(written);
@@ -57,7 +60,7 @@ impl UserPages {
         if is_zeroing(view, access) {
             let caller = view.return_addresses().first().copied();
             let place = caller.unwrap_or(access.rip);
-            self.writer.insert(access.object, place);
+            self.writer.insert(access.object, (place, view.core.nmi));
             return;
         }
         let of_page = |rip| row_of(view.image, rip).contains("userpage");
@@ -75,8 +78,8 @@ impl UserPages {
         if software && let Some(now) = shadow.allowed(view, access.object, Reader::Sample) {
             self.written.insert(access.object, now.least);
         }
-        self.writer
-            .insert(access.object, asked.unwrap_or(access.rip));
+        let place = asked.unwrap_or(access.rip);
+        self.writer.insert(access.object, (place, view.core.nmi));
     }
 
     /// What may be told of this event by its user page.
@@ -86,6 +89,11 @@ impl UserPages {
 
     /// Where its page was written last.
     pub(crate) fn writer(&self, object: ObjectId) -> Option<u64> {
-        self.writer.get(&object).copied()
+        self.writer.get(&object).map(|&(place, _)| place)
+    }
+
+    /// The NMI handler that wrote its page last, if one did.
+    pub(crate) fn written_by(&self, object: ObjectId) -> Option<NmiFrame> {
+        self.writer.get(&object)?.1
     }
 }

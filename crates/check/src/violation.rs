@@ -112,7 +112,8 @@ pub struct Moment {
     pub row: String,
     /// Program step that was running.
     pub step: Option<usize>,
-    /// The NMI handler that was running, if one was.
+    /// The NMI handler that was running, or that has just returned and has made what was looked at
+    /// then: a sample, a user page.
     pub nmi: Option<NmiFrame>,
 }
 
@@ -126,6 +127,12 @@ impl Moment {
             step: view.core.step,
             nmi: view.core.nmi,
         }
+    }
+
+    /// The same where what is looked at was made by an NMI handler that is over.
+    pub(crate) fn by(self, nmi: Option<NmiFrame>) -> Self {
+        let nmi = self.nmi.or(nmi);
+        Self { nmi, ..self }
     }
 }
 

@@ -174,7 +174,7 @@ fn one(
         facts,
         &sweep,
         |window| reason(&known, &sweep, window),
-        |violation| known.baseline(&prepared.setup.image, violation).is_some(),
+        |violation| known.baseline(&sweep.baseline, violation).is_some(),
         |bad: &Bad| traces.get(&bad.ordinal).cloned(),
     );
     let unexpected = deeper.as_ref().map(unexplained).unwrap_or_default();
@@ -207,8 +207,11 @@ fn unexplained(deeper: &ExploreReport) -> Vec<Mismatch> {
 fn reason(known: &KnownFindings<'_>, sweep: &Sweep, window: &Window) -> Option<String> {
     let reasons: Option<BTreeSet<&str>> = sweep.bad[window.first..=window.last]
         .iter()
-        .flat_map(|bad| bad.causes.iter().map(|cause| (cause, bad.ordinal)))
-        .map(|(cause, at)| Some(known.at(cause, at)?.reason.as_str()))
+        .flat_map(|bad| bad.causes.iter().map(move |cause| (cause, bad)))
+        .map(|(cause, bad)| {
+            let entry = known.at(&sweep.baseline.image, cause, bad)?;
+            Some(entry.reason.as_str())
+        })
         .collect();
     let reasons: Vec<&str> = reasons?.into_iter().collect();
     Some(reasons.join("; "))

@@ -12,9 +12,10 @@ use image::Image;
 use machine::{AccessKind, Entry, ObjectAccess, ObjectId, Ordinal};
 use scenario::{Known, Reach, ReadGuard, Scheduler, Window};
 
-use crate::findings::Base;
+use crate::execute::Run;
+use crate::findings::{Base, damage};
 use crate::record::boundary;
-use crate::sweep::{Source, Sweep};
+use crate::sweep::{Bad, Source, Sweep};
 use crate::verdict::{is_at, pairs_in};
 
 /// The entry of `list` that explains a cause which the last of these decisions shows; `base` is the
@@ -58,9 +59,45 @@ pub(crate) fn explains_somehow<'k>(
 ) -> Option<&'k Known> {
     explains(list, scheduler, decisions, cause, base).or_else(|| {
         let places = KnownFindings::of_run(list, scheduler);
-        let mut of_oracle = news.iter().filter(|v| v.oracle == cause.oracle);
-        of_oracle.find_map(|v| places.baseline(base.image, v))
+        let mut of_cause = news.iter().filter(|v| is_of(v, cause));
+        of_cause.find_map(|v| places.by_place(base.image, v))
     })
+}
+
+/// Whether a finding is one that `cause` is the cause of.
+fn is_of(violation: &Violation, cause: &Cause) -> bool {
+    violation.oracle == cause.oracle && *violation.event == cause.event
+}
+
+/// The entry that explains a cause by NMIs that no decision brought: an event that counts the kernel
+/// overflows by itself, anywhere. Each of the findings `news` of that cause must have been made by one
+/// that lies in a known window, or be the same damage once more; `run` is the run that shows them.
+pub(crate) fn explains_by_itself<'k>(
+    list: &'k [Known],
+    scheduler: &Scheduler,
+    decisions: &[Entry],
+    (cause, news): (&Cause, &[&Violation]),
+    run: Base<'_>,
+) -> Option<&'k Known> {
+    let known = KnownFindings::of_run(list, scheduler);
+    let of_cause = || news.iter().filter(|v| is_of(v, cause));
+    let explained = |v: &Violation| known.by_own_nmi(run, decisions, v);
+    let same = |v: &Violation| of_cause().any(|w| damage(w) == damage(v) && explained(w).is_some());
+    let all = of_cause().all(|v| same(v));
+    of_cause().find_map(|v| explained(v)).filter(|_| all)
+}
+
+/// Whether one of the findings of a cause was made by an NMI that no decision brought.
+pub(crate) fn has_own_nmi(decisions: &[Entry], cause: &Cause, news: &[&Violation]) -> bool {
+    let mut of_cause = news.iter().filter(|v| is_of(v, cause));
+    of_cause.any(|v| own_nmi(decisions, v).is_some())
+}
+
+/// The boundary of the NMI that made a finding, if no decision brought that NMI.
+fn own_nmi(decisions: &[Entry], violation: &Violation) -> Option<Ordinal> {
+    let at = violation.at.nmi?.ordinal;
+    let by = |&&entry: &&Entry| (entry.0, boundary(entry)) == (violation.at.cpu, at);
+    decisions.iter().find(by).is_none().then_some(at)
 }
 
 /// How a finding of a source is reached, in the words of the list.
@@ -179,18 +216,51 @@ impl<'a> KnownFindings<'a> {
         }
     }
 
-    /// The entry whose window holds boundary `at`, which `cause` is the cause of.
+    /// The entry whose window holds a bad boundary that `cause` is a cause of, or whose place one of
+    /// its findings has.
     #[must_use]
-    pub fn at(&self, cause: &Cause, at: Ordinal) -> Option<&'a Known> {
+    pub fn at(&self, image: &Image, cause: &Cause, bad: &Bad) -> Option<&'a Known> {
         let is_it = |(known, window): &&(&Known, Boundaries)| {
-            known.oracle.name() == cause.oracle.name() && window.contains(&cause.event, at)
+            known.oracle.name() == cause.oracle.name() && window.contains(&cause.event, bad.ordinal)
         };
-        self.entries.iter().find(is_it).map(|&(known, _)| known)
+        let by_window = self.entries.iter().find(is_it).map(|&(known, _)| known);
+        by_window.or_else(|| {
+            let mut of_cause = bad.violations.iter().filter(|v| is_of(v, cause));
+            of_cause.find_map(|v| self.by_place(image, v))
+        })
     }
 
-    /// The entry whose place is that of a finding without an NMI.
+    /// The entry that explains a finding of a run without decisions: by its place, or by the window
+    /// in which the NMI came that made it.
     #[must_use]
-    pub fn baseline(&self, image: &Image, violation: &Violation) -> Option<&'a Known> {
+    pub fn baseline(&self, run: &Run, violation: &Violation) -> Option<&'a Known> {
+        self.by_place(&run.image, violation)
+            .or_else(|| self.by_own_nmi(Base::of(run), &[], violation))
+    }
+
+    /// The entry in whose window an NMI came that no decision brought, and that made this finding.
+    fn by_own_nmi(
+        &self,
+        run: Base<'_>,
+        decisions: &[Entry],
+        violation: &Violation,
+    ) -> Option<&'a Known> {
+        let at = own_nmi(decisions, violation)?;
+        let (cpu, anywhere) = (violation.at.cpu, (0, Ordinal::MAX));
+        let inside = |window| {
+            let window = Boundaries::in_run(run, cpu, anywhere, window);
+            window.contains(&violation.event, at)
+        };
+        let entries = self.entries.iter().map(|&(known, _)| known);
+        let mut entries = entries.filter(|known| {
+            let reaches = |reach: &Reach| matches!(reach, Reach::Pmi | Reach::Late);
+            known.oracle.name() == violation.oracle.name() && known.reaches.iter().any(reaches)
+        });
+        entries.find(|known| known.window.as_ref().is_some_and(inside))
+    }
+
+    /// The entry whose place is that of a finding.
+    pub(crate) fn by_place(&self, image: &Image, violation: &Violation) -> Option<&'a Known> {
         self.entries
             .iter()
             .find(|(known, _)| {

@@ -153,7 +153,7 @@ impl<'a> Search<'a> {
         let image = &self.setup.image;
         let of = |p: &CausePattern, v| expects_violation(p, image, v);
         let unknown = self.baseline.violations.iter().filter(|violation| {
-            known.baseline(image, violation).is_none()
+            known.baseline(&self.baseline, violation).is_none()
                 && !expected.iter().any(|pattern| of(pattern, violation))
         });
         unknown.count()

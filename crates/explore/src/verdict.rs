@@ -104,7 +104,7 @@ impl fmt::Display for Mismatch {
 }
 
 /// Judges a run with the injections of the file against the run without. What the file does not
-/// expect of the latter but `known` explains is no mismatch.
+/// expect but `known` explains is no mismatch.
 #[must_use]
 pub fn judge_run(
     expect: &Expect,
@@ -138,6 +138,11 @@ pub fn judge_run(
     }
     for violation in fresh {
         if !expect.violates.iter().any(|p| of(p, violation)) {
+            if let Some(entry) = known.by_place(image, violation) {
+                let boundaries = verdict.known.entry(entry.reason.clone()).or_default();
+                boundaries.extend(violation.at.nmi.map(|nmi| nmi.ordinal));
+                continue;
+            }
             verdict.mismatches.push(Mismatch::Unexpected {
                 what: violation.to_string(),
                 boundaries: violation.at.nmi.map_or(vec![], |nmi| vec![nmi.ordinal]),
@@ -206,7 +211,9 @@ pub fn judge_sweep(expect: &Expect, sweep: &Sweep, known: &KnownFindings<'_>) ->
     }
     let mut unexpected: Vec<(&Cause, Vec<Ordinal>)> = Vec::new();
     for (cause, at) in left {
-        if let Some(entry) = known.at(cause, at) {
+        let bad = sweep.bad.binary_search_by_key(&at, |bad| bad.ordinal);
+        let bad = bad.ok().map(|i| &sweep.bad[i]);
+        if let Some(entry) = bad.and_then(|bad| known.at(&sweep.baseline.image, cause, bad)) {
             let boundaries = verdict.known.entry(entry.reason.clone()).or_default();
             boundaries.insert(at);
             continue;
@@ -327,7 +334,7 @@ fn judge_baseline(
     }
     for violation in &baseline.violations {
         if !expect.baseline.iter().any(|p| of(p, violation)) {
-            if let Some(entry) = known.baseline(&baseline.image, violation) {
+            if let Some(entry) = known.baseline(baseline, violation) {
                 verdict.known.entry(entry.reason.clone()).or_default();
                 continue;
             }

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use check::cause::row_on_stack;
+use check::cause::{Cause, row_on_stack};
 use check::{Armed, Oracle, Violation};
 use machine::{Decision, End, Entry, Machine, Outcome, Schedule, SetupError, Until};
 use scenario::{CausePattern, Known, Scenario, Scheduler};
@@ -17,7 +17,7 @@ use crate::execute::{Outcomes, Run, Touched, hangs, stranded, watchers};
 use crate::findings::damage;
 use crate::findings::{Base, causes, fresh};
 use crate::inject::counts;
-use crate::known::{KnownFindings, explains_somehow};
+use crate::known::{KnownFindings, explains_by_itself, explains_somehow, has_own_nmi};
 use crate::prepare::Prepared;
 use crate::record::{plain, verdict};
 use crate::rig::Rig;
@@ -108,6 +108,8 @@ struct Case<'a> {
     shown: Shown,
     /// Runs so far.
     run: u64,
+    /// Hits that an NMI may explain which no decision brought, with what they are about.
+    undecided: Vec<(usize, Cause, Vec<Violation>)>,
 }
 
 /// Runs a case.
@@ -140,10 +142,12 @@ pub(crate) fn run(
         scout,
         shown: Shown::default(),
         run: 0,
+        undecided: Vec::new(),
     };
     case.without_decisions();
     if check_end(&case.baseline.end).is_ok() && !case.is_broken() {
         case.with_decisions(dice, &sources);
+        case.look_again();
     }
     case.shown.cover.join(&case.scout.cover);
     Ok(Ok(case.shown))
@@ -168,7 +172,7 @@ impl Case<'_> {
         let image = &self.baseline.image;
         for violation in &self.baseline.violations {
             let verdict = plain(image, violation);
-            let reason = known.baseline(image, violation);
+            let reason = known.baseline(&self.baseline, violation);
             self.shown.hits.push(Hit {
                 signature: Signature::of(&verdict, self.scenario),
                 verdict,
@@ -242,6 +246,22 @@ impl Case<'_> {
         self.walk(&in_order(single));
         for (first, depth) in several {
             self.deepen(dice, sources, first, depth);
+        }
+    }
+
+    /// Looks at where NMIs came by themselves that may explain what nothing else does: the run with
+    /// all decisions says it, as those before may have moved them.
+    fn look_again(&mut self) {
+        for (hit, cause, news) in std::mem::take(&mut self.undecided) {
+            let hit = &mut self.shown.hits[hit];
+            let run = self.rig.run(Schedule::new(hit.decisions.clone()));
+            let Rules {
+                known, scheduler, ..
+            } = self.rules;
+            let news: Vec<&Violation> = news.iter().collect();
+            let (decisions, shown) = (&hit.decisions, (&cause, news.as_slice()));
+            let entry = explains_by_itself(known, scheduler, decisions, shown, Base::of(&run));
+            hit.reason = entry.map(|entry| entry.reason.clone());
         }
     }
 
@@ -416,6 +436,11 @@ impl Case<'_> {
             let example = news
                 .iter()
                 .find(|v| v.oracle == cause.oracle && *v.event == *cause.event);
+            if reason.is_none() && has_own_nmi(decisions, cause, &news) {
+                let news = news.iter().map(|&v| v.clone()).collect();
+                let hit = self.shown.hits.len();
+                self.undecided.push((hit, cause.clone(), news));
+            }
             for (i, pattern) in self.rules.wanted.iter().enumerate() {
                 if expects(pattern, cause, base, at) {
                     self.shown.met.push((i, self.run));

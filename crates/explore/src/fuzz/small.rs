@@ -5,17 +5,18 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use check::Violation;
 use check::cause::row_on_stack;
 use crossbeam::channel;
 use machine::Schedule;
-use scenario::{Scenario, Source};
+use scenario::{Known, Scenario, Source};
 use trace::Trace;
 
 use super::{Campaign, Found};
 use crate::findings::{Base, causes, fresh};
 use crate::inject::injections;
-use crate::known::explains_somehow;
-use crate::record::{Files, boundary, record, verdict};
+use crate::known::{KnownFindings, explains_by_itself, explains_somehow};
+use crate::record::{Files, boundary, plain, record, verdict};
 use crate::resolve::ResolveError;
 use crate::rig::Rig;
 use crate::shrink::{Shrink, ShrinkError, Signature, Size};
@@ -135,10 +136,15 @@ impl Campaign<'_> {
         let mut rig = Rig::new(&self.prepare(scenario)?.setup)?;
         let judged = |(_, error): (usize, ResolveError)| ShrinkError::Judged(error.to_string());
         let decisions = injections(&mut rig, scenario).map_err(judged)?;
-        let Some((&last, earlier)) = decisions.split_last() else {
-            return Ok(None);
-        };
         let baseline = rig.run(Schedule::empty());
+        let Some((&last, earlier)) = decisions.split_last() else {
+            let places = KnownFindings::of_run(known, scheduler);
+            let of_wanted =
+                |v: &&Violation| Signature::of(&plain(&baseline.image, v), scenario) == wanted;
+            let all = baseline.violations.iter().filter(of_wanted);
+            let entries = all.map(|v| places.baseline(&baseline, v));
+            return Ok(first_of(entries));
+        };
         let before = rig.run(Schedule::new(earlier.to_vec()));
         let run = rig.run(Schedule::new(decisions.clone()));
         let at = (last.0, boundary(last));
@@ -147,17 +153,23 @@ impl Campaign<'_> {
         let base = Base::of(&before);
         let news = fresh(&run.violations, &baseline);
         let all = causes(news.iter().copied(), base, &run.touched, at, &row);
-        let reasons: Option<Vec<&str>> = all
+        let entries = all
             .iter()
             .filter(|cause| Signature::of(&verdict(cause), scenario) == wanted)
             .map(|cause| {
                 let shown = (cause, news.as_slice());
-                let entry = explains_somehow(known, scheduler, &decisions, shown, base)?;
-                Some(entry.reason.as_str())
-            })
-            .collect();
-        Ok(reasons.and_then(|reasons| Some((*reasons.first()?).to_owned())))
+                let of_run = Base::of(&run);
+                explains_somehow(known, scheduler, &decisions, shown, base)
+                    .or_else(|| explains_by_itself(known, scheduler, &decisions, shown, of_run))
+            });
+        Ok(first_of(entries))
     }
+}
+
+/// The reason of the first of these entries, if none is missing.
+fn first_of<'k>(entries: impl Iterator<Item = Option<&'k Known>>) -> Option<String> {
+    let entries: Option<Vec<&Known>> = entries.collect();
+    Some(entries?.first()?.reason.clone())
 }
 
 fn parse(name: &str, text: &str) -> Result<Scenario, ShrinkError> {
