@@ -21,6 +21,8 @@ pub enum Counted {
     /// Nanoseconds of the guest's clock. It goes on in the kernel where another CPU runs meanwhile, or a
     /// timing model drives it.
     Clock,
+    /// A select that nothing but the bank has a meaning for: nobody knows what it ought to show.
+    Unknown,
 }
 
 /// What the scenario says of an event.
@@ -91,7 +93,7 @@ impl Ideal {
     pub(crate) fn total(&self, view: &View<'_>, cpu: usize) -> u64 {
         let event = match self.spec.counted {
             Counted::Retired(event) => event,
-            Counted::Injected(_) => return 0,
+            Counted::Injected(_) | Counted::Unknown => return 0,
             // One clock for all; the other CPUs learn how late it is when they have the turn.
             Counted::Clock => return view.core.clock_ns(),
         };

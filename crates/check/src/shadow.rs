@@ -138,7 +138,7 @@ impl Shadow {
     }
 
     /// What `reader` may read of `object` now; `None` for an event that the scenario does not
-    /// describe. `read(2)` adds all children, a sample those that have exited.
+    /// describe, or whose select nobody knows. `read(2)` adds all children, a sample those that have exited.
     #[must_use]
     pub fn allowed(&self, view: &View<'_>, object: ObjectId, reader: Reader) -> Option<Allowed> {
         if self.is_lost(object, reader) {
@@ -264,6 +264,9 @@ impl Shadow {
     /// The part of what may be read that the event counted itself.
     fn own(&self, view: &View<'_>, object: ObjectId) -> Option<Allowed> {
         let ideal = self.events.get(&object)?;
+        if ideal.spec.counted == Counted::Unknown {
+            return None;
+        }
         let resets = |on: &&OnCpu| on.call.is_some_and(Call::resets);
         let mut resetting = self.cpus.iter().filter(resets);
         let resetting = resetting.any(|on| self.meant_by(on).contains(&object));
@@ -332,7 +335,7 @@ impl Shadow {
                 exact: match spec.counted {
                     Counted::Retired(_) => !spec.kernel,
                     Counted::Injected(_) => false,
-                    Counted::Clock => true,
+                    Counted::Clock | Counted::Unknown => true,
                 },
                 synced: [0; FLOWS],
                 raw: 0,

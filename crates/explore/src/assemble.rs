@@ -560,13 +560,15 @@ pub fn specs(scenario: &Scenario) -> BTreeMap<Arc<str>, check::shadow::Spec> {
         .collect()
 }
 
-/// What a raw select counts: the architectural events by their codes, everything else nothing.
+/// What a raw select counts. Events by a code of their own that nobody has given a meaning count
+/// nothing; thresholds, inversions and edges are the bank's to know.
 fn raw_event(config: u64) -> check::shadow::Counted {
     use abi::event_select as code;
     use abi::totals::HwEvent;
     use check::shadow::Counted;
+    use timing::skylake::names::{EVENTS, Named};
 
-    let known = [
+    let architectural = [
         (code::INSTRUCTIONS, HwEvent::Instructions),
         (code::CYCLES, HwEvent::Cycles),
         (code::REF_CYCLES, HwEvent::RefCycles),
@@ -575,10 +577,16 @@ fn raw_event(config: u64) -> check::shadow::Counted {
         (code::LLC_REFERENCES, HwEvent::LlcReferences),
         (code::LLC_MISSES, HwEvent::LlcMisses),
     ];
-    known
-        .iter()
-        .find(|&&(c, _)| c == config)
-        .map_or(Counted::Injected(config), |&(_, event)| {
-            Counted::Retired(event)
-        })
+    let select = |event: &Named| {
+        let code = u64::from(event.umask) << 8 | u64::from(event.code);
+        u64::from(event.cmask) << code::CMASK_SHIFT | code
+    };
+    let of_the_core = EVENTS.iter().filter(|event| !event.fixed);
+    let of_the_core = of_the_core.map(|event| (select(event), event.event));
+    let mut known = architectural.into_iter().chain(of_the_core);
+    match known.find(|&(select, _)| select == config) {
+        Some((_, event)) => Counted::Retired(event),
+        None if config == code::SLOTS || config > code::CODE_MASK => Counted::Unknown,
+        None => Counted::Injected(config),
+    }
 }
