@@ -25,8 +25,8 @@ struct Look {
 /// A write by whoever interrupts.
 #[derive(Debug, Clone, Copy)]
 struct Written {
-    /// What the counter counts had retired so often.
-    total: u64,
+    /// The ideal then: it stands still until the handler lets the counters go on.
+    ideal: u64,
     nmi: Option<NmiFrame>,
 }
 
@@ -76,11 +76,11 @@ impl Aba {
             current.load = current.last.replace(look);
             return None;
         }
-        let total = shadow.total(view, object)?;
+        let ideal = shadow.now(view, object)?;
         let nmi = view.core.nmi;
         for look in interrupted.iter_mut().filter_map(|l| l.last.as_mut()) {
             if look.object == object {
-                look.written = Some(Written { total, nmi });
+                look.written = Some(Written { ideal, nmi });
             }
         }
         let exchanges = |look: &Look| (look.object, look.rip) == (object, access.rip);
@@ -90,7 +90,7 @@ impl Aba {
         // Otherwise it has failed, and tries again.
         let through = (load.object, load.value) == (object, access.old);
         let taken = (access.new.wrapping_sub(access.old) << self.shift) >> self.shift;
-        let most = total.saturating_sub(written.total);
+        let most = ideal.saturating_sub(written.ideal);
         if !through || taken <= most {
             return None;
         }

@@ -179,9 +179,9 @@ impl Shadow {
         self.cpus.iter().any(reset)
     }
 
-    /// How much of what an event counts has retired on this CPU.
-    pub(crate) fn total(&self, view: &View<'_>, object: ObjectId) -> Option<u64> {
-        Some(self.events.get(&object)?.total(view, view.cpu))
+    /// What an event ought to have counted itself.
+    pub(crate) fn now(&self, view: &View<'_>, object: ObjectId) -> Option<u64> {
+        Some(self.events.get(&object)?.now(view))
     }
 
     /// The events that are known, in order of birth.

@@ -2,6 +2,7 @@
 //! Findings that are real but not ours to mend (`sim-configs/known.toml`): matched by the window
 //! they lie in, never by their symptom (contract, section 8).
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use abi::rows::Row;
@@ -9,12 +10,14 @@ use check::Violation;
 use check::access_log::CpuLog;
 use check::cause::Cause;
 use image::Image;
-use machine::{AccessKind, Entry, ObjectAccess, ObjectId, Ordinal};
+use machine::{AccessKind, Entry, ObjectAccess, ObjectId, Ordinal, Schedule};
 use scenario::{Known, Reach, ReadGuard, Scheduler, Window};
 
 use crate::execute::Run;
 use crate::findings::{Base, damage};
 use crate::record::boundary;
+use crate::rig::Rig;
+use crate::setup::Setup;
 use crate::sweep::{Bad, Source, Sweep};
 use crate::verdict::{is_at, pairs_in};
 
@@ -79,12 +82,7 @@ pub(crate) fn explains_by_itself<'k>(
     (cause, news): (&Cause, &[&Violation]),
     run: Base<'_>,
 ) -> Option<&'k Known> {
-    let known = KnownFindings::of_run(list, scheduler);
-    let of_cause = || news.iter().filter(|v| is_of(v, cause));
-    let explained = |v: &Violation| known.by_own_nmi(run, decisions, v);
-    let same = |v: &Violation| of_cause().any(|w| damage(w) == damage(v) && explained(w).is_some());
-    let all = of_cause().all(|v| same(v));
-    of_cause().find_map(|v| explained(v)).filter(|_| all)
+    KnownFindings::of_run(list, scheduler).by_itself(decisions, (cause, news), run)
 }
 
 /// Whether one of the findings of a cause was made by an NMI that no decision brought.
@@ -126,6 +124,17 @@ fn applies(known: &Known, scheduler: &Scheduler) -> bool {
 #[derive(Debug, Default)]
 pub struct KnownFindings<'a> {
     entries: Vec<(&'a Known, Boundaries)>,
+    /// What was swept.
+    setup: Option<Setup>,
+    runs: RefCell<Runs<'a>>,
+}
+
+/// Runs of a sweep that were made once more, for what came in by itself.
+#[derive(Debug, Default)]
+struct Runs<'a> {
+    rig: Option<Rig>,
+    /// By boundary and cause.
+    told: BTreeMap<(Ordinal, String), Option<&'a Known>>,
 }
 
 /// The boundaries of an entry's window. It names no events: it is one window for each, between the
@@ -195,6 +204,7 @@ impl<'a> KnownFindings<'a> {
     pub fn new(list: &'a [Known], scheduler: &Scheduler, sweep: &Sweep) -> Self {
         let reach = reach(sweep.source);
         let mut this = Self::of_run(list, scheduler);
+        this.setup = Some(sweep.setup.clone());
         for (known, at) in &mut this.entries {
             if known.reaches.contains(&reach)
                 && let Some(window) = &known.window
@@ -213,21 +223,60 @@ impl<'a> KnownFindings<'a> {
             entries: entries
                 .map(|known| (known, Boundaries::default()))
                 .collect(),
+            ..Self::default()
         }
     }
 
     /// The entry whose window holds a bad boundary that `cause` is a cause of, or whose place one of
-    /// its findings has.
+    /// its findings has, or that explains it by an NMI that came by itself in that run.
     #[must_use]
     pub fn at(&self, image: &Image, cause: &Cause, bad: &Bad) -> Option<&'a Known> {
         let is_it = |(known, window): &&(&Known, Boundaries)| {
             known.oracle.name() == cause.oracle.name() && window.contains(&cause.event, bad.ordinal)
         };
         let by_window = self.entries.iter().find(is_it).map(|&(known, _)| known);
-        by_window.or_else(|| {
+        let by_window = by_window.or_else(|| {
             let mut of_cause = bad.violations.iter().filter(|v| is_of(v, cause));
             of_cause.find_map(|v| self.by_place(image, v))
-        })
+        });
+        by_window.or_else(|| self.in_its_run(cause, bad))
+    }
+
+    /// The entry that explains a cause by NMIs that came by themselves in the run of a bad boundary. That
+    /// is made once more, as sweeps keep no logs.
+    fn in_its_run(&self, cause: &Cause, bad: &Bad) -> Option<&'a Known> {
+        let decisions = [bad.decision];
+        let news: Vec<&Violation> = bad.violations.iter().collect();
+        if !has_own_nmi(&decisions, cause, &news) {
+            return None;
+        }
+        let runs = &mut *self.runs.borrow_mut();
+        let asked = (bad.ordinal, cause.to_string());
+        if let Some(&known) = runs.told.get(&asked) {
+            return known;
+        }
+        if runs.rig.is_none() {
+            runs.rig = Rig::new(self.setup.as_ref()?).ok();
+        }
+        let run = runs.rig.as_mut()?.run(Schedule::new(decisions.to_vec()));
+        let known = self.by_itself(&decisions, (cause, &news), Base::of(&run));
+        runs.told.insert(asked, known);
+        known
+    }
+
+    /// As [`explains_by_itself`].
+    fn by_itself(
+        &self,
+        decisions: &[Entry],
+        (cause, news): (&Cause, &[&Violation]),
+        run: Base<'_>,
+    ) -> Option<&'a Known> {
+        let of_cause = || news.iter().filter(|v| is_of(v, cause));
+        let explained = |v: &Violation| self.by_own_nmi(run, decisions, v);
+        let same =
+            |v: &Violation| of_cause().any(|w| damage(w) == damage(v) && explained(w).is_some());
+        let all = of_cause().all(|v| same(v));
+        of_cause().find_map(|v| explained(v)).filter(|_| all)
     }
 
     /// The entry that explains a finding of a run without decisions: by its place, or by the window

@@ -11,20 +11,20 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use check::Sight;
 use check::cause::Cause;
+use check::{Sight, Violation};
 use machine::{Decision, Entry, Outcome, Schedule, SetupError};
 use scenario::{CausePattern, Known, NmiSource, Op, Scenario, Scheduler, Step, Sweep};
 
 use crate::execute::{Execution, execute};
 use crate::expand::{Common, Expansion, Node};
 use crate::findings::{Base, outcome_name};
-use crate::known::{KnownFindings, explains};
+use crate::known::{KnownFindings, explains, explains_by_itself, has_own_nmi};
 use crate::prepare::source;
 use crate::record::{boundary, hex};
 use crate::rig::Rig;
 use crate::setup::Setup;
-use crate::sweep::{Progress, Source, SweepError, check_end};
+use crate::sweep::{Bad, Progress, Source, SweepError, check_end};
 use crate::verdict::{Mismatch, expects, expects_violation};
 
 /// Nodes that are expanded between two looks at the bounds. Part of the result; the number of
@@ -292,14 +292,19 @@ impl<'a> Search<'a> {
                     log: &run.log,
                     objects: &run.objects,
                 };
-                let reason = self.reason(cause, &decisions, base);
+                let reason = self.reason((cause, &bad), &decisions, base);
                 self.note(cause.to_string(), decisions.clone(), reason);
             }
         }
     }
 
     /// Why a cause is no news.
-    fn reason(&self, cause: &Cause, decisions: &[Entry], base: Base<'_>) -> Option<String> {
+    fn reason(
+        &self,
+        (cause, bad): (&Cause, &Bad),
+        decisions: &[Entry],
+        base: Base<'_>,
+    ) -> Option<String> {
         let Terms {
             known,
             scheduler,
@@ -311,7 +316,18 @@ impl<'a> Search<'a> {
         if let Some(pattern) = pattern {
             return Some(format!("expected in line {}", pattern.line));
         }
-        explains(known, scheduler, decisions, cause, base).map(|entry| entry.reason.clone())
+        let news: Vec<&Violation> = bad.violations.iter().collect();
+        let shown = (cause, news.as_slice());
+        let by_itself = || {
+            if !has_own_nmi(decisions, cause, &news) {
+                return None;
+            }
+            let run = execute(self.setup, Schedule::new(decisions.to_vec())).ok()?;
+            explains_by_itself(known, scheduler, decisions, shown, Base::of(&run))
+        };
+        explains(known, scheduler, decisions, cause, base)
+            .or_else(by_itself)
+            .map(|entry| entry.reason.clone())
     }
 
     fn note(&mut self, words: String, decisions: Vec<Entry>, reason: Option<String>) {

@@ -136,6 +136,8 @@ pub struct Window {
 /// The result of a sweep.
 #[derive(Debug)]
 pub struct Sweep {
+    /// What was swept.
+    pub(crate) setup: Setup,
     /// Where the NMIs came from.
     pub source: Source,
     /// The CPU that was swept.
@@ -256,6 +258,7 @@ pub fn sweep(setup: &Setup, plan: Plan, progress: &Progress) -> Result<Sweep, Sw
         all.append(part);
     }
     Ok(Sweep {
+        setup: setup.clone(),
         source: plan.source,
         cpu: plan.cpu,
         range: (first, last),
@@ -316,6 +319,7 @@ pub(crate) fn sweep_behind(
     let range = range.copied().flatten().ok_or(SweepError::NoKernel)?;
     let tried = found.tried.remove(&0).unwrap_or_default();
     Ok(Sweep {
+        setup: setup.clone(),
         source: plan.source,
         cpu: plan.cpu,
         range,

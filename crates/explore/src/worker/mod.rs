@@ -659,11 +659,15 @@ fn move_moments(
     for violation in violations {
         let moment = &mut violation.at;
         let inside = moment.ordinal > span.0 && moment.ordinal <= span.1;
-        if moment.cpu == cpu && inside {
+        if moment.cpu != cpu {
+            continue;
+        }
+        if inside {
             moment.ordinal += by;
-            if moment.nmi.is_some_and(|nmi| nmi.ordinal == span.0) {
-                moment.nmi = Some(frame);
-            }
+        }
+        // What the handler has left behind may be seen later.
+        if moment.nmi.is_some_and(|nmi| nmi.ordinal == span.0) {
+            moment.nmi = Some(frame);
         }
     }
 }
