@@ -37,8 +37,6 @@ pub const LLC_MISSES: u64 = 0x412e;
 pub const BRANCHES: u64 = 0x00c4;
 /// Mispredicted branches retired, architectural event 6.
 pub const BRANCH_MISSES: u64 = 0x00c5;
-/// Top-down slots, architectural event 7.
-pub const SLOTS: u64 = 0x01a4;
 /// The driver's pseudo code for fixed counter 2 (`ref-cycles`), never written to a select register.
 pub const FIXED_REF_CYCLES_PSEUDO: u64 = 0x0300;
 

@@ -16,6 +16,8 @@ use crate::threshold::Event;
 pub(crate) const ALL_LOADS: u64 = 0x81d0;
 /// `MEM_INST_RETIRED.ALL_STORES`.
 pub(crate) const ALL_STORES: u64 = 0x82d0;
+/// Architectural event 7, top-down slots.
+const SLOTS: u64 = 0x01a4;
 /// PERFEVTSEL bits of every version: event, umask, USR, OS, EDGE, PC, INT, EN, INV, CMASK.
 const SELECT: u64 = 0xffdf_ffff;
 /// IN_TX and IN_TXCP of parts with transactional memory; the latter only on counter 2.
@@ -33,7 +35,7 @@ pub(crate) fn event(config: &Config, code: u64) -> Event {
         sel::LLC_MISSES => (4, Event::Pulse(HwEvent::LlcMisses)),
         sel::BRANCHES => (5, Event::Pulse(HwEvent::Branches)),
         sel::BRANCH_MISSES => (6, Event::Pulse(HwEvent::BranchMisses)),
-        sel::SLOTS => (7, Event::Level(config.slots_per_cycle)),
+        SLOTS => (7, Event::Level(config.slots_per_cycle)),
         // No architectural events: every bank has them.
         ALL_LOADS => return Event::Pulse(HwEvent::Loads),
         ALL_STORES => return Event::Pulse(HwEvent::Stores),
