@@ -561,7 +561,7 @@ pub fn specs(scenario: &Scenario) -> BTreeMap<Arc<str>, check::shadow::Spec> {
 }
 
 /// Architectural event 7, top-down slots: cycles times a number of the machine.
-const SLOTS: u64 = 0x01a4;
+const TOP_DOWN_SLOTS: u64 = 0x01a4;
 
 /// What a raw select counts. Events by a code of their own that nobody has given a meaning count
 /// nothing; thresholds, inversions and edges are the bank's to know.
@@ -589,7 +589,7 @@ fn raw_event(config: u64) -> check::shadow::Counted {
     let mut known = architectural.into_iter().chain(of_the_core);
     match known.find(|&(select, _)| select == config) {
         Some((_, event)) => Counted::Retired(event),
-        None if config == SLOTS || config > code::CODE_MASK => Counted::Unknown,
+        None if config == TOP_DOWN_SLOTS || config > code::CODE_MASK => Counted::Unknown,
         None => Counted::Injected(config),
     }
 }
