@@ -110,7 +110,7 @@ fn an_interrupted_search_is_saved() {
     assert!(sent.unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(130));
     let saved = std::fs::read_to_string(&state).unwrap();
-    assert!(saved.starts_with("pmusim-search 1\n"), "{saved}");
+    assert!(saved.starts_with("pmusim-search 2\n"), "{saved}");
 }
 
 #[test]
