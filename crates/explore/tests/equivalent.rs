@@ -119,6 +119,7 @@ fn compare(
             failures.extend(words);
         }
     }
+    eprintln!("{full} executions where all are made, {reduced} with reduction");
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
     [full, reduced]
 }
