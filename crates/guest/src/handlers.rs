@@ -46,7 +46,8 @@ pub(crate) extern "C" fn irq_work() {
     unsafe { PERF.irq_work() }
 }
 
-/// System call `number` with its arguments; the result, or a negative error number.
+/// System call `number` with its arguments, then what it left for the return to user mode, with interrupts
+/// on as in `exit_to_usermode_loop`; the result, or a negative error number.
 pub(crate) extern "C" fn system_call(
     a0: u64,
     a1: u64,
@@ -55,6 +56,15 @@ pub(crate) extern "C" fn system_call(
     a4: u64,
     number: u64,
 ) -> i64 {
+    let result = dispatch(a0, a1, a2, a3, a4, number);
+    // SAFETY: the call has returned: no locks are held, interrupts are on.
+    unsafe { PERF.task_work_run() }
+    result
+}
+
+/// The call itself.
+#[inline(always)]
+fn dispatch(a0: u64, a1: u64, a2: u64, a3: u64, a4: u64, number: u64) -> i64 {
     // SAFETY: process context, interrupts on. The user's pointers are taken at their word: the
     // programs are part of the scenario, and a bad pointer faults.
     unsafe {

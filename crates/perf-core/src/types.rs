@@ -232,6 +232,10 @@ pub struct PerfEvent {
     pub master_child_count: Atomic64,
     /// v12: head of the ACTIVE sharers in a master, node of that list in a sharer.
     pub dup_active_list: ListHead,
+
+    /// Next event whose file this CPU releases when it returns to user mode (`f_u.fu_rcuhead`). In the
+    /// last place: what the sharing code uses stays where it is.
+    pub task_work_next: Once<*mut PerfEvent>,
 }
 
 /// `EVENT_TOMBSTONE`: a `dup_master` that is being flipped; readers leave the event alone.
@@ -478,6 +482,9 @@ pub struct PerfPercpu {
     pub irq_work_list: AtomicPtr<PerfEvent>,
     /// Calls from other CPUs, last queued first (`call_single_queue`).
     pub call_queue: AtomicPtr<()>,
+    /// Events whose files the running task releases when it returns to user mode, last added first
+    /// (`task_works`).
+    pub task_works: Once<*mut PerfEvent>,
 }
 
 impl PerfPercpu {
@@ -491,6 +498,7 @@ impl PerfPercpu {
             active_ctx_list: ListHead::null(),
             irq_work_list: AtomicPtr::new(ptr::null_mut()),
             call_queue: AtomicPtr::new(ptr::null_mut()),
+            task_works: Once::new(ptr::null_mut()),
         }
     }
 }

@@ -68,7 +68,8 @@ impl<H: Hardware> Perf<H> {
         found
     }
 
-    /// `fdput`: the last one closes the file.
+    /// `fput`: the last one leaves the file to the return to user mode, where the system call has no
+    /// locks any more.
     ///
     /// # Safety
     /// A system call's context; the event's file is held.
@@ -76,9 +77,19 @@ impl<H: Hardware> Perf<H> {
         // SAFETY: the caller's promise.
         unsafe {
             if (*event).file_count.dec_and_test() {
-                self.perf_event_release_kernel(event);
+                self.task_work_add(event);
             }
         }
+    }
+
+    /// `____fput`, `__fput` and `perf_release`: the end of a file.
+    ///
+    /// # Safety
+    /// The core's rule; no locks are held; nobody holds the event's file any more.
+    #[inline(always)]
+    pub(crate) unsafe fn perf_release(&self, event: *mut PerfEvent) {
+        // SAFETY: the caller's promise.
+        unsafe { self.perf_event_release_kernel(event) }
     }
 
     /// The event behind a descriptor, or -EBADF.

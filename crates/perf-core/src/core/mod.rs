@@ -32,6 +32,7 @@ pub mod ring;
 pub mod sched;
 pub mod software;
 pub mod task;
+pub mod task_work;
 pub mod tick;
 pub mod times;
 

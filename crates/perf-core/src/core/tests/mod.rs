@@ -2,6 +2,7 @@
 //! The core on the mock hardware, through the system calls, without any NMI but those a test asks
 //! for.
 
+mod files;
 mod groups;
 mod inherit;
 mod open;
@@ -104,9 +105,20 @@ impl Kernel {
         Self { perf, nmis: 0 }
     }
 
+    /// A system call with its return to user mode, as the guest makes it.
+    ///
+    /// # Safety
+    /// As for the call.
+    pub(super) unsafe fn system_call<T>(&self, call: impl FnOnce(&Perf<MockHw>) -> T) -> T {
+        let result = call(self.perf);
+        // SAFETY: the call has returned.
+        unsafe { self.perf.task_work_run() }
+        result
+    }
+
     pub(super) fn open_at(&self, attr: &Attr, pid: i32, cpu: i32, group: i32) -> i64 {
         // SAFETY: the attributes are live.
-        unsafe { self.perf.sys_perf_event_open(attr, pid, cpu, group, 0) }
+        unsafe { self.system_call(|perf| perf.sys_perf_event_open(attr, pid, cpu, group, 0)) }
     }
 
     /// On CPU 0.
@@ -123,7 +135,7 @@ impl Kernel {
 
     pub(super) fn ioctl(&self, fd: i32, request: u64, arg: u64) -> i64 {
         // SAFETY: arguments that are addresses are live.
-        unsafe { self.perf.sys_ioctl(fd, request, arg) }
+        unsafe { self.system_call(|perf| perf.sys_ioctl(fd, request, arg)) }
     }
 
     pub(super) fn enable(&self, fd: i32) {
@@ -140,14 +152,15 @@ impl Kernel {
 
     pub(super) fn close(&self, fd: i32) {
         // SAFETY: a system call's context.
-        assert_eq!(unsafe { self.perf.sys_close(fd) }, 0);
+        assert_eq!(unsafe { self.system_call(|perf| perf.sys_close(fd)) }, 0);
     }
 
     /// All words of one read.
     pub(super) fn read_words(&self, fd: i32) -> Vec<u64> {
         let mut buf = vec![0_u64; 64];
         // SAFETY: the buffer is live.
-        let n = unsafe { self.perf.sys_read(fd, buf.as_mut_ptr().cast(), 64 * 8) };
+        let n =
+            unsafe { self.system_call(|perf| perf.sys_read(fd, buf.as_mut_ptr().cast(), 64 * 8)) };
         assert!(n >= 0, "read: {n}");
         buf.truncate(n as usize / 8);
         buf
@@ -160,7 +173,7 @@ impl Kernel {
 
     pub(super) fn mmap(&self, fd: i32, pages: u64) -> *mut u64 {
         // SAFETY: a system call's context.
-        let at = unsafe { self.perf.sys_mmap(pages * 4096, fd) };
+        let at = unsafe { self.system_call(|perf| perf.sys_mmap(pages * 4096, fd)) };
         assert!(at > 0, "mmap: {at}");
         core::ptr::with_exposed_provenance_mut(at as usize)
     }
@@ -202,17 +215,18 @@ impl Kernel {
 
     pub(super) fn switch_to(&self, task: u32) {
         // SAFETY: a system call's context.
-        assert_eq!(unsafe { self.perf.sys_switch_to(task) }, 0);
+        let result = unsafe { self.system_call(|perf| perf.sys_switch_to(task)) };
+        assert_eq!(result, 0);
     }
 
     pub(super) fn fork(&self, task: u32) {
         // SAFETY: a system call's context.
-        assert_eq!(unsafe { self.perf.sys_fork(task) }, 0);
+        assert_eq!(unsafe { self.system_call(|perf| perf.sys_fork(task)) }, 0);
     }
 
     pub(super) fn exit_task(&self) {
         // SAFETY: a system call's context.
-        assert_eq!(unsafe { self.perf.sys_exit_task() }, 0);
+        assert_eq!(unsafe { self.system_call(|perf| perf.sys_exit_task()) }, 0);
     }
 
     /// The living children of an event, oldest first.

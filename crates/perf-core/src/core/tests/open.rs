@@ -86,10 +86,10 @@ fn an_older_and_a_newer_attribute_structure() {
     let at = (&raw const newer).cast::<Attr>();
     // SAFETY: the structure is live, 120 bytes.
     unsafe {
-        assert!(k.perf.sys_perf_event_open(at, -1, 0, -1, 0) >= 3);
+        assert!(k.system_call(|perf| perf.sys_perf_event_open(at, -1, 0, -1, 0)) >= 3);
         newer.more = 1;
         let at = (&raw const newer).cast::<Attr>();
-        let err = k.perf.sys_perf_event_open(at, -1, 0, -1, 0);
+        let err = k.system_call(|perf| perf.sys_perf_event_open(at, -1, 0, -1, 0));
         assert_eq!(err, -i64::from(E2BIG));
     }
     k.check();
@@ -125,9 +125,12 @@ fn descriptors_that_are_not_there() {
     for fd in [-1, 0, 3, 100_000] {
         // SAFETY: nothing is touched.
         unsafe {
-            assert_eq!(k.perf.sys_close(fd), bad);
-            assert_eq!(k.perf.sys_read(fd, core::ptr::null_mut(), 0), bad);
-            assert_eq!(k.perf.sys_mmap(4096, fd), bad);
+            assert_eq!(k.system_call(|perf| perf.sys_close(fd)), bad);
+            assert_eq!(
+                k.system_call(|perf| perf.sys_read(fd, core::ptr::null_mut(), 0)),
+                bad
+            );
+            assert_eq!(k.system_call(|perf| perf.sys_mmap(4096, fd)), bad);
         }
         assert_eq!(k.ioctl(fd, IOC_REFRESH, 1), bad);
     }
@@ -144,8 +147,14 @@ fn requests_that_do_not_fit() {
     assert_eq!(k.ioctl(fd, IOC_PERIOD, arg), -i64::from(EINVAL));
     // SAFETY: a system call's context.
     unsafe {
-        assert_eq!(k.perf.sys_mmap(4 * 4096, fd), -i64::from(EINVAL));
-        assert_eq!(k.perf.sys_mmap(0, fd), -i64::from(EINVAL));
+        assert_eq!(
+            k.system_call(|perf| perf.sys_mmap(4 * 4096, fd)),
+            -i64::from(EINVAL)
+        );
+        assert_eq!(
+            k.system_call(|perf| perf.sys_mmap(0, fd)),
+            -i64::from(EINVAL)
+        );
     }
     k.check();
 }

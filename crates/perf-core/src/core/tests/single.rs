@@ -101,8 +101,14 @@ fn a_short_buffer_is_refused() {
     let mut buf = [0_u64; 2];
     // SAFETY: the buffer is live.
     unsafe {
-        assert_eq!(k.perf.sys_read(fd, buf.as_mut_ptr().cast(), 8), -28);
-        assert_eq!(k.perf.sys_read(fd, buf.as_mut_ptr().cast(), 16), 16);
+        assert_eq!(
+            k.system_call(|perf| perf.sys_read(fd, buf.as_mut_ptr().cast(), 8)),
+            -28
+        );
+        assert_eq!(
+            k.system_call(|perf| perf.sys_read(fd, buf.as_mut_ptr().cast(), 16)),
+            16
+        );
     }
 }
 
