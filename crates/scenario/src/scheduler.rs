@@ -53,6 +53,15 @@ impl Scheduler {
     pub fn shares(&self) -> bool {
         self.value(Row::CanShare) != "none"
     }
+
+    /// Linux without sharing, with the same read guard.
+    #[must_use]
+    pub fn mainline(&self) -> Self {
+        let mut rows = Rows::default();
+        rows.0[Row::ReadGuard as usize] = self.rows.get(Row::ReadGuard);
+        let name = "none".to_owned();
+        Self { name, rows }
+    }
 }
 
 pub(crate) const TOP: &[&str] = &["format", "name", "base", "rows"];

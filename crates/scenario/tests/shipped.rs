@@ -111,6 +111,20 @@ fn named_versions_are_whole() {
     }
 }
 
+/// What stands for mainline beside a version: its read guard, and nothing that shares.
+#[test]
+fn mainline_of_a_version() {
+    let library = library();
+    let rows = |name: &str| {
+        let file = source(&library.schedulers[name]);
+        parse_scheduler(&file, &library).unwrap()
+    };
+    assert_eq!(rows("retry").mainline(), rows("none"));
+    let mut guarded = rows("v10");
+    guarded.rows.0[Row::ReadGuard as usize] = Row::ReadGuard.number("v5.9");
+    assert_eq!(guarded.mainline().rows, rows("none-v59").rows);
+}
+
 #[test]
 fn scenarios() {
     let library = library();

@@ -6,8 +6,9 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use machine::Ordinal;
-use scenario::{Event, NmiSource, OnOverflow, Op, ReadFormat, Scenario};
+use scenario::{Event, NmiSource, OnOverflow, Op, ReadFormat, Scenario, Step};
 
+use super::context::{current_at, task_of};
 use super::cover::Mark;
 use super::dice::{Dice, sums};
 use crate::execute::Run;
@@ -57,8 +58,10 @@ pub(crate) struct Place {
     behind: bool,
     /// In which operation.
     op: u8,
-    /// The state of the event that it accesses, and whether the source's reader looks at it.
+    /// The state of the event that it accesses, whether that has counted, and whether the source's
+    /// reader looks at it.
     state: i8,
+    counted: bool,
     seen: bool,
 }
 
@@ -248,7 +251,11 @@ impl<'a> Ground<'a> {
     fn weight(&self, source: Source, mark: &Mark, behind: bool) -> u64 {
         let place = self.place(source, mark, behind);
         let write = if mark.write { 4 } else { 1 };
-        let seen = if place.seen { 3 } else { 1 };
+        let seen = match (place.seen, place.counted) {
+            (true, true) => 6,
+            (true, false) => 3,
+            (false, _) => 1,
+        };
         match self.strategy {
             Strategy::Pct => 1,
             // Nothing of what was learned: shards would not be parts of one campaign.
@@ -273,6 +280,7 @@ impl<'a> Ground<'a> {
             behind,
             op: op.unwrap_or(0) as u8,
             state: mark.state,
+            counted: mark.counted,
             seen: self.seen(source, mark),
         }
     }
@@ -284,11 +292,28 @@ impl<'a> Ground<'a> {
         let event = name.split('.').next().unwrap_or_default();
         match source {
             Source::Tick | Source::Preempt(_) => true,
-            Source::External => self.probes(mark).1 == Some(event),
+            Source::External => self.probes(mark).1 == Some(event) && self.is_local(event, mark),
             Source::Pmi(code) | Source::Late(code) => {
                 let reader = self.readers.get(&code);
-                reader.is_some_and(|events| events.contains(&event))
+                reader.is_some_and(|events| events.contains(&event)) && self.is_local(event, mark)
             }
+        }
+    }
+
+    /// Can the event be read there with interrupts off (`perf_event_read_local`)?
+    fn is_local(&self, event: &str, mark: &Mark) -> bool {
+        let steps = |cpu: usize| &self.scenario.programs[cpu].steps;
+        let opened = self.scenario.opener(event).and_then(|cpu| {
+            let opens = |step: &Step| matches!(&step.op, Op::Open(id) if id == event);
+            let at = steps(cpu).iter().position(opens)?;
+            Some((cpu, current_at(steps(cpu), at)))
+        });
+        let (Some(event), Some((cpu, opener))) = (self.scenario.event(event), opened) else {
+            return false;
+        };
+        match task_of(event, opener) {
+            None => event.cpu.map_or(cpu, |cpu| cpu as usize) == mark.cpu,
+            task => task == current_at(steps(mark.cpu), mark.step),
         }
     }
 
@@ -297,7 +322,7 @@ impl<'a> Ground<'a> {
         let scenario: &'a Scenario = self.scenario;
         let program = scenario.programs.get(mark.cpu);
         let steps = program.map_or(&[][..], |program| &program.steps);
-        let probed = |step: &'a scenario::Step| match &step.op {
+        let probed = |step: &'a Step| match &step.op {
             Op::Probe(event) => Some(event.as_str()),
             _ => None,
         };

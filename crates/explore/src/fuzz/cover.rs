@@ -100,6 +100,8 @@ pub(crate) struct Mark {
     pub(crate) offset: u64,
     /// Its state.
     pub(crate) state: i8,
+    /// It has counted something, or is about to: what has not cannot lose it.
+    pub(crate) counted: bool,
     /// Step of the CPU's program.
     pub(crate) step: usize,
     /// Injectors that count there, a bit for each.
@@ -183,6 +185,7 @@ impl Observer for Scout {
                 object: access.object,
                 offset: access.offset,
                 state,
+                counted: state > 0 || view.field(access.object, "count") != Some(0),
                 step,
                 armed: self.counting[access.cpu],
                 late: self.late(access.cpu, access.ordinal),

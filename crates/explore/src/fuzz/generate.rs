@@ -3,16 +3,21 @@
 //! them. Whether a result is a valid scenario is for the parser of scenario files to say; what is
 //! made here mostly is.
 
+use std::collections::BTreeMap;
+
 use scenario::{
     Event, EventKind, OnOverflow, Op, Program, ReadFormat, Scenario, Step, SwitchTarget, TaskTarget,
 };
 
+use super::context::{target, task_of};
 use super::dice::Dice;
 
 /// Operations of one program, at least and at most.
 const STEPS: (usize, usize) = (5, 14);
 /// Events that are open at once on one CPU, at most.
 const OPEN_MAX: usize = 7;
+/// Of a hundred events without a group, those that are opened in the context of an open one.
+const JOINS: usize = 25;
 
 /// Names of counting events, in the order of their making.
 const NAMES: [&str; 16] = [
@@ -28,6 +33,7 @@ pub(crate) fn generate(dice: &mut Dice, title: &str, machine: &str, cpus: usize)
     let mut maker = Maker {
         styles: Vec::new(),
         events: Vec::new(),
+        tasks_of: BTreeMap::new(),
         tasks: 0,
         hotplug: false,
         dice,
@@ -67,6 +73,8 @@ struct Maker<'d> {
     /// Attributes that events are opened with, so that some are equal.
     styles: Vec<Event>,
     events: Vec<Event>,
+    /// By event: the task that it counts, none for a CPU's.
+    tasks_of: BTreeMap<String, Option<String>>,
     /// Tasks that have a name so far.
     tasks: usize,
     /// The CPU goes away and comes back, and there are no groups: `group_leader` of what was a
@@ -269,8 +277,7 @@ impl Maker<'_> {
             None
         };
         if let Some(leader) = leader {
-            event.task = leader.task.clone();
-            event.cpu = leader.cpu;
+            self.join(cpu, &mut event, &leader);
             event.group = Some(leader.id.clone());
             (event.pinned, event.exclusive) = (false, false);
             if event.task != TaskTarget::Cpu {
@@ -283,9 +290,7 @@ impl Maker<'_> {
         } else {
             self.context(cpu, &mut event);
         }
-        cpu.steps.push(step(Op::Open(event.id.clone())));
-        cpu.open.push(event.id.clone());
-        self.events.push(event);
+        self.opened(cpu, event);
     }
 
     /// An event that another one can join: mostly a sampling one.
@@ -304,8 +309,16 @@ impl Maker<'_> {
         self.dice.pick(&leaders).map(|e| (*e).clone())
     }
 
-    /// Whose events: the CPU's, the running task's, another task's.
+    /// Whose events: the CPU's, the running task's, another task's, or those of an event that is
+    /// open: only events of one context share.
     fn context(&mut self, cpu: &Cpu, event: &mut Event) {
+        if self.dice.percent(JOINS)
+            && let Some(id) = self.dice.pick(&cpu.open)
+            && let Some(model) = self.events.iter().find(|e| e.id == *id)
+        {
+            self.join(cpu, event, model);
+            return;
+        }
         if cpu.current.is_some() && self.dice.percent(75) {
             event.task = TaskTarget::Current;
         } else if self.dice.percent(8)
@@ -316,6 +329,21 @@ impl Maker<'_> {
             event.task = TaskTarget::Cpu;
         }
         event.cpu = self.dice.percent(8).then_some(cpu.number);
+    }
+
+    /// Into the context of `model`.
+    fn join(&self, cpu: &Cpu, event: &mut Event, model: &Event) {
+        event.cpu = model.cpu;
+        let task = self.tasks_of.get(&model.id).and_then(Option::as_deref);
+        event.task = target(task, cpu.current.as_deref());
+    }
+
+    fn opened(&mut self, cpu: &mut Cpu, event: Event) {
+        let task = task_of(&event, cpu.current.as_deref()).map(str::to_owned);
+        self.tasks_of.insert(event.id.clone(), task);
+        cpu.steps.push(step(Op::Open(event.id.clone())));
+        cpu.open.push(event.id.clone());
+        self.events.push(event);
     }
 
     /// A period that a program of this size can come to.
@@ -342,9 +370,7 @@ impl Maker<'_> {
         {
             event.on_overflow = OnOverflow::ReadLocal(target.clone());
         }
-        cpu.steps.push(step(Op::Open(event.id.clone())));
-        cpu.open.push(event.id.clone());
-        self.events.push(event);
+        self.opened(cpu, event);
     }
 
     fn work(&mut self, cpu: &mut Cpu) {

@@ -8,6 +8,7 @@
 
 mod case;
 mod choose;
+mod context;
 mod cover;
 mod dice;
 mod generate;

@@ -4,6 +4,7 @@
 
 use scenario::{Event, Op, Scenario};
 
+use super::context::{current_at, target, task_of};
 use super::dice::Dice;
 use super::generate::step;
 use crate::shrink::{drop_step, without_attribute_of};
@@ -14,9 +15,10 @@ const CHANGES: usize = 3;
 /// `scenario` with some changes.
 pub(crate) fn mutate(dice: &mut Dice, scenario: &Scenario) -> Scenario {
     type Change = fn(&mut Dice, &mut Scenario);
-    const ALL: [(u64, Change); 8] = [
+    const ALL: [(u64, Change); 9] = [
         (4, another_like),
         (4, again),
+        (4, look_at),
         (3, drop_one),
         (3, swap),
         (3, toggle),
@@ -44,7 +46,8 @@ fn place(dice: &mut Dice, scenario: &Scenario) -> Option<(usize, usize)> {
     (steps > 0).then(|| (cpu, dice.below(steps)))
 }
 
-/// Another event with the attributes of one that is there, opened somewhere behind it.
+/// Another event with the attributes of one that is there, of the same context, opened somewhere
+/// behind it.
 fn another_like(dice: &mut Dice, scenario: &mut Scenario) {
     let Some(model) = dice.pick(&scenario.events).cloned() else {
         return;
@@ -64,8 +67,10 @@ fn another_like(dice: &mut Dice, scenario: &mut Scenario) {
     let Some((cpu, at)) = opened else { return };
     let steps = &mut scenario.programs[cpu].steps;
     let behind = at + 1 + dice.below(steps.len() - at);
+    let whose = task_of(&model, current_at(steps, at));
+    let task = target(whose, current_at(steps, behind));
     steps.insert(behind, step(Op::Open(id.clone())));
-    scenario.events.push(Event { id, ..model });
+    scenario.events.push(Event { id, task, ..model });
 }
 
 /// A step that is there, once more somewhere behind.
@@ -88,6 +93,25 @@ fn again(dice: &mut Dice, scenario: &mut Scenario) {
     }
     let behind = at + 1 + dice.below(steps.len() - at);
     steps.insert(behind, same);
+}
+
+/// From some step on, NMIs from outside look at some event.
+fn look_at(dice: &mut Dice, scenario: &mut Scenario) {
+    let Some((cpu, at)) = place(dice, scenario) else {
+        return;
+    };
+    let steps = &mut scenario.programs[cpu].steps;
+    let opened: Vec<&String> = steps[..at]
+        .iter()
+        .filter_map(|step| match &step.op {
+            Op::Open(id) => Some(id),
+            _ => None,
+        })
+        .collect();
+    if let Some(&id) = dice.pick(&opened) {
+        let probe = Op::Probe(id.clone());
+        steps.insert(at, step(probe));
+    }
 }
 
 fn drop_one(dice: &mut Dice, scenario: &mut Scenario) {

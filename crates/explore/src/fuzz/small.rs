@@ -22,6 +22,9 @@ use crate::rig::Rig;
 use crate::shrink::{Shrink, ShrinkError, Signature, Size};
 use crate::sweep::Progress;
 
+/// Why what is no doing of a version is no news.
+const MAINLINE_TOO: &str = "mainline behaviour: the smallest scenario shows the same in the same window without any sharing";
+
 /// The scenario and the trace of a finding.
 #[derive(Debug)]
 pub struct Small {
@@ -35,7 +38,8 @@ pub struct Small {
     pub events: Vec<String>,
     /// It was made as small as it gets.
     pub shrunk: bool,
-    /// Why it is no news after all: as small as this, a known finding explains it.
+    /// Why it is no news after all: as small as this, a known finding explains it, or mainline shows
+    /// the same.
     pub known: Option<String>,
 }
 
@@ -84,20 +88,28 @@ impl Campaign<'_> {
         if !shrink || endless {
             return Ok(whole);
         }
-        let shrink = Shrink {
+        let under = |scheduler| Shrink {
             machine: self.terms.machine,
             machine_text: self.terms.machine_text,
-            scheduler: self.terms.scheduler,
+            scheduler,
             image: Arc::clone(&self.terms.image),
             verdict: &found.verdict,
             name,
             progress,
             rig: RefCell::default(),
         };
+        let shrink = under(self.terms.scheduler);
         let shrunk = shrink.run(&parse(name, &found.text)?, &whole.trace.decisions)?;
         let scenario = parse(name, &shrunk.text)?;
+        let mut known = self.explained(found, &scenario)?;
+        if known.is_none() && self.terms.scheduler.shares() {
+            let wanted = Signature::of(&found.verdict, &scenario);
+            let mainline = self.terms.scheduler.mainline();
+            let same = under(&mainline).shows(&wanted, &scenario)?;
+            known = same.then(|| MAINLINE_TOO.to_owned());
+        }
         Ok(Small {
-            known: self.explained(found, &scenario)?,
+            known,
             text: shrunk.text,
             trace: shrunk.trace,
             size: shrunk.after,

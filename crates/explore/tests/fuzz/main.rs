@@ -130,9 +130,6 @@ fn the_page_of_first_hits_is_what_the_code_gives() {
     for version in causes::VERSIONS {
         let section = page.split(&format!("## {version}\n")).nth(1).unwrap();
         let section = section.split("\n## ").next().unwrap();
-        if section.contains("Not run.") {
-            continue;
-        }
         let rows: Vec<Vec<&str>> = section
             .lines()
             .filter(|line| line.starts_with("| P"))
@@ -147,22 +144,20 @@ fn the_page_of_first_hits_is_what_the_code_gives() {
             of_version.len(),
             "{version}: the list has changed"
         );
+        // Every seed finds every cause.
+        let mut hits = vec![Vec::new(); causes::SEEDS.count()];
         for (row, cause) in rows.iter().zip(&of_version) {
             assert_eq!(row[0], cause.claim);
-            for hit in row[2..].iter().filter(|hit| **hit != "-") {
-                let n: Result<u64, _> = hit.parse();
-                assert!(
-                    n.is_ok_and(|n| n < causes::EXECUTIONS),
-                    "{version}: {row:?}"
-                );
+            assert_eq!(row.len(), 2 + hits.len(), "{version}: {row:?}");
+            for (of_seed, hit) in hits.iter_mut().zip(&row[2..]) {
+                let hit: u64 = hit.parse().unwrap();
+                assert!(hit < causes::EXECUTIONS, "{version}: {row:?}");
+                of_seed.push(hit);
             }
         }
-        // The cheapest of the seeds that find all, run again.
-        let hits = |seed: usize| rows.iter().map(move |row| row[seed + 2].parse().ok());
-        let cost = |seed: usize| hits(seed).collect::<Option<Vec<u64>>>()?.into_iter().max();
-        let seeds = rows[0].len() - 2;
-        let complete = (0..seeds).filter_map(|seed| Some((cost(seed)?, seed)));
-        let (_, best) = complete.min().expect("a seed that finds all");
+        // The cheapest one, run again.
+        let costs = hits.iter().map(|of_seed| of_seed.iter().max());
+        let (_, best) = costs.zip(0..).min().unwrap();
         let wanted: Vec<_> = of_version
             .iter()
             .map(|cause| cause.pattern.clone())
