@@ -131,6 +131,7 @@ pub const TRANSITIONS: &[Transition] = &[
     ),
     t(State::Inactive, State::Error, "pinned_sched_in"),
     t(State::Error, State::Off, "_perf_event_enable"),
+    t(State::Error, State::Inactive, "event_enable_on_exec"),
     t(
         State::Inactive,
         State::Enabled,

@@ -9,21 +9,19 @@ use check::Violation;
 use check::cause::row_on_stack;
 use crossbeam::channel;
 use machine::Schedule;
-use scenario::{Known, Scenario, Source};
+use scenario::{Known, Scenario, Scheduler, Source};
 use trace::Trace;
 
 use super::{Campaign, Found};
 use crate::findings::{Base, causes, fresh};
 use crate::inject::injections;
 use crate::known::{KnownFindings, explains_by_itself, explains_somehow};
+use crate::prepare::prepare;
 use crate::record::{Files, boundary, plain, record, verdict};
 use crate::resolve::ResolveError;
 use crate::rig::Rig;
 use crate::shrink::{Shrink, ShrinkError, Signature, Size};
 use crate::sweep::Progress;
-
-/// Why what is no doing of a version is no news.
-const MAINLINE_TOO: &str = "mainline behaviour: the smallest scenario shows the same in the same window without any sharing";
 
 /// The scenario and the trace of a finding.
 #[derive(Debug)]
@@ -38,8 +36,8 @@ pub struct Small {
     pub events: Vec<String>,
     /// It was made as small as it gets.
     pub shrunk: bool,
-    /// Why it is no news after all: as small as this, a known finding explains it, or mainline shows
-    /// the same.
+    /// Why it is no news after all: as small as this, a known finding explains it, of this version or
+    /// of mainline, which shows it too.
     pub known: Option<String>,
 }
 
@@ -88,25 +86,23 @@ impl Campaign<'_> {
         if !shrink || endless {
             return Ok(whole);
         }
-        let under = |scheduler| Shrink {
+        let shrink = Shrink {
             machine: self.terms.machine,
             machine_text: self.terms.machine_text,
-            scheduler,
+            scheduler: self.terms.scheduler,
             image: Arc::clone(&self.terms.image),
             verdict: &found.verdict,
             name,
             progress,
             rig: RefCell::default(),
         };
-        let shrink = under(self.terms.scheduler);
         let shrunk = shrink.run(&parse(name, &found.text)?, &whole.trace.decisions)?;
         let scenario = parse(name, &shrunk.text)?;
-        let mut known = self.explained(found, &scenario)?;
+        let mut known = self.explained(found, &scenario, self.terms.scheduler)?;
         if known.is_none() && self.terms.scheduler.shares() {
-            let wanted = Signature::of(&found.verdict, &scenario);
+            // A point that mainline does not come to is no error.
             let mainline = self.terms.scheduler.mainline();
-            let same = under(&mainline).shows(&wanted, &scenario)?;
-            known = same.then(|| MAINLINE_TOO.to_owned());
+            known = self.explained(found, &scenario, &mainline).ok().flatten();
         }
         Ok(Small {
             known,
@@ -140,12 +136,19 @@ impl Campaign<'_> {
         })
     }
 
-    /// Why the finding of a shrunk scenario is no news: what is left of it lies in the window or at
-    /// the place of a known one.
-    fn explained(&self, found: &Found, scenario: &Scenario) -> Result<Option<String>, ShrinkError> {
+    /// Why the finding of a shrunk scenario is no news: `scheduler` shows it too, and what is left of
+    /// it lies in the window or at the place of a known one.
+    fn explained(
+        &self,
+        found: &Found,
+        scenario: &Scenario,
+        scheduler: &Scheduler,
+    ) -> Result<Option<String>, ShrinkError> {
         let wanted = Signature::of(&found.verdict, scenario);
-        let (known, scheduler) = (self.terms.known, self.terms.scheduler);
-        let mut rig = Rig::new(&self.prepare(scenario)?.setup)?;
+        let known = self.terms.known;
+        let image = Arc::clone(&self.terms.image);
+        let prepared = prepare(scenario, self.terms.machine, scheduler, image)?;
+        let mut rig = Rig::new(&prepared.setup)?;
         let judged = |(_, error): (usize, ResolveError)| ShrinkError::Judged(error.to_string());
         let decisions = injections(&mut rig, scenario).map_err(judged)?;
         let baseline = rig.run(Schedule::empty());
