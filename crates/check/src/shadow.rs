@@ -472,7 +472,7 @@ impl Shadow {
             call.target = Some(access.object);
         }
         if (field, access.kind) == ("child_mutex", AccessKind::Write) {
-            self.fix_group(view.cpu);
+            self.fix_group(view);
         }
         if (field, access.kind) == ("dup_master", AccessKind::Write) {
             self.shares(view, access.object, access.new);

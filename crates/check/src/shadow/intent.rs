@@ -144,15 +144,18 @@ impl Shadow {
     }
 
     /// The call of this CPU takes a `child_mutex`: it holds that of the context, so that its group is
-    /// the one of now, whoever closes the leader before it returns.
-    pub(super) fn fix_group(&mut self, cpu: usize) {
-        let on = &self.cpus[cpu];
+    /// the one of now, whoever closes the leader before it returns. A member that is being opened is
+    /// none yet where it has no context: to be installed takes that mutex too.
+    pub(super) fn fix_group(&mut self, view: &View<'_>) {
+        let on = &self.cpus[view.cpu];
         if on.group.is_none()
             && let Some(call) = on.call
             && call.number == syscall::IOCTL
             && let Some(target) = call.target
         {
-            self.cpus[cpu].group = Some(self.group_of(target));
+            let mut group = self.group_of(target);
+            group.retain(|&id| view.field(id, "ctx") != Some(0));
+            self.cpus[view.cpu].group = Some(group);
         }
     }
 
