@@ -15,6 +15,7 @@ use body::campaign::{self, Files};
 use explore::{Budget, Campaign, FuzzFound, Progress, Shrink, Signature, Strategy};
 use minimal::assert_minimal;
 use proptest::prelude::*;
+use trace::Verdict;
 
 /// Bytes of one case.
 const BYTES: usize = 200;
@@ -120,6 +121,66 @@ fn what_is_shown_is_minimal() {
             assert_minimal(&shrink, &wanted, &scenario);
         }
     }
+}
+
+/// What the smallest scenario shows under mainline too, where known.toml explains it, is no news of a
+/// version: there the entry would hide what is the version's.
+#[test]
+fn what_mainline_shows_too_is_known() {
+    const RESET: &str = r#"
+        { open = "A" },
+        { mmap = "A" },
+        { reset = "A" },
+        { user_read = "A" },
+    "#;
+    const ADD: &str = r#"
+        { open = "A" },
+        { open = "B" },
+    "#;
+    let program = |steps: &str| {
+        format!(
+            r#"
+            format = 1
+            title = "case"
+            machine = "skylake"
+            event = [
+                {{ id = "A", kind = "branch-misses", exclude_kernel = true }},
+                {{ id = "B", like = "A" }},
+            ]
+            [[cpu]]
+            program = [{steps}]
+            "#
+        )
+    };
+    let files = Files::of("skylake", "v11").unwrap();
+    let campaign = Campaign::new(files.terms(&[], 0, Strategy::Coverage)).unwrap();
+    let known = |(oracle, row, place): (&str, &str, &str), steps: &str| {
+        let found = FuzzFound {
+            runs: 1,
+            unexplained: 1,
+            reason: None,
+            execution: 0,
+            verdict: Verdict {
+                oracle: oracle.to_owned(),
+                event: "A".to_owned(),
+                row: row.to_owned(),
+                window: (format!("at {place}"), "-".to_owned()),
+            },
+            example: String::new(),
+            text: program(steps),
+            decisions: Vec::new(),
+        };
+        let name = |_| "case.toml".to_owned();
+        let small = campaign.smaller(&[&found], name, true, 1, &Progress::default());
+        small.into_iter().next().unwrap().unwrap().known
+    };
+    let reset = known(("count", "reset", "perf_event_reset"), RESET);
+    assert!(
+        reset.is_some_and(|why| why.contains("2^48")),
+        "not explained"
+    );
+    let add = known(("ownership", "pmu_add", "x86_perf_event_update"), ADD);
+    assert_eq!(add, None);
 }
 
 #[test]
