@@ -80,8 +80,8 @@ impl Stays {
         }
     }
 
-    /// Judges a CPU where the run was stopped: an NMI handler that is still running or, where nobody
-    /// else is in the kernel whom it may wait for, what it has entered the kernel for.
+    /// Judges a CPU where the run was stopped: an NMI handler that is still running or, where it does
+    /// not wait for somebody else in the kernel, what it has entered the kernel for.
     pub(crate) fn unfinished(&self, view: &View<'_>) -> Option<Violation> {
         let does_not_end = |expected: String, at: Moment| Violation {
             oracle: Oracle::Progress,
@@ -102,7 +102,8 @@ impl Stays {
         let mut others = view.cores.iter().enumerate().filter(|(cpu, core)| {
             *cpu != view.cpu && core.exited.is_none() && self.0[*cpu].is_some()
         });
-        if others.next().is_some() {
+        let waits = took(view.core.paused) < KERNEL_BUDGET / 2;
+        if waits && others.next().is_some() {
             return None;
         }
         let stay = self.0[view.cpu].as_ref()?;

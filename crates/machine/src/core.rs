@@ -22,6 +22,8 @@ pub struct Core {
     pub apic: Apic,
     /// The next boundary.
     pub ordinal: Ordinal,
+    /// The boundary behind its last PAUSE: whoever waits for another CPU pauses.
+    pub paused: Ordinal,
     /// The NMI handler that is running, if one is.
     pub nmi: Option<NmiFrame>,
     /// The interrupt handler that is running, if one is.
@@ -54,6 +56,7 @@ impl Core {
             pmu,
             apic: Apic::new(id, masks_lvtpc),
             ordinal: 0,
+            paused: 0,
             nmi: None,
             interrupt: None,
             step: None,
@@ -120,6 +123,8 @@ impl Core {
             pmu,
             apic,
             ordinal: _,
+            // Only who pauses no more hangs.
+            paused: _,
             nmi,
             interrupt,
             step,

@@ -315,6 +315,7 @@ impl Machine {
                 }
                 Step::Paused => {
                     core.ordinal += 1;
+                    core.paused = core.ordinal;
                     self.pass_turn();
                     return None;
                 }
