@@ -44,6 +44,8 @@ struct Clocked {
     /// Which of the two passes.
     enabled: bool,
     running: bool,
+    /// An operation has switched it on where it was not, or off, whatever it is at the end.
+    switched: bool,
     /// How far the guest may be off, by operations during which the clock went on.
     slack: u64,
     /// How long its context's clock stood still in operations.
@@ -141,6 +143,12 @@ impl Times {
         {
             reading.object = access.object;
         }
+        if (field, access.kind) == ("state", AccessKind::Write)
+            && let Some(event) = self.events.get_mut(&access.object)
+        {
+            let (off, on) = ((access.new as i32) < 0, access.new as i32 == ACTIVE);
+            event.switched |= off || on && !event.running;
+        }
         let moves = access.kind == AccessKind::Write
             && access.old != 0
             && access.old != access.new
@@ -198,12 +206,17 @@ impl Times {
         if let Some(reading) = self.reading[view.cpu].take() {
             out.extend(self.judge(view, reading, stay, shadow));
         }
+        let others = self.entry.iter().enumerate();
+        let mut others = others.filter(|(cpu, _)| *cpu != view.cpu);
+        let alone = others.all(|(_, entry)| entry.is_none());
         for id in shadow.ids() {
             let (enabled, running) = passes(view, shadow, id);
             let Some(event) = self.events.get_mut(&id) else {
                 continue;
             };
-            if (event.enabled, event.running) != (enabled, running) {
+            let switched = event.switched;
+            event.switched &= !alone;
+            if switched || (event.enabled, event.running) != (enabled, running) {
                 event.slack += stay;
             }
             (event.enabled, event.running) = (enabled, running);
