@@ -8,7 +8,8 @@ use abi::guest_call::Reader;
 use abi::layout::CPUS_MAX;
 use abi::rows::Rows;
 use machine::{
-    AccessKind, Decision, GuestEvent, NmiFrame, ObjectAccess, ObjectId, Observer, Outcome, View,
+    AccessKind, Decision, GuestEvent, Look, NmiFrame, ObjectAccess, ObjectId, Observer, Outcome,
+    View,
 };
 
 use crate::aba::Aba;
@@ -86,9 +87,9 @@ impl Oracles {
         self
     }
 
-    /// With the instructions that read user pages, by address, with the name of the event.
+    /// With the instructions that read user pages.
     #[must_use]
-    pub fn looking(mut self, looks: BTreeMap<u64, Arc<str>>) -> Self {
+    pub fn looking(mut self, looks: impl Iterator<Item = Look>) -> Self {
         self.user_pages = UserPages::new(looks);
         self
     }
@@ -134,12 +135,26 @@ impl Oracles {
         self.violations.extend(found);
         !ended
     }
+
+    /// This CPU has nothing more to do in the kernel.
+    fn kernel_left(&mut self, view: &View<'_>) {
+        let (shadow, found) = (&self.shadow, &mut self.violations);
+        self.state.kernel_left(view, found);
+        self.ownership.kernel_left(view, found);
+        self.sharing.kernel_left(view, found);
+        self.times.judge_shown(view, &self.user_pages, None, found);
+        self.times.kernel_left(view, shadow, found);
+        self.scheduling.kernel_left(view, shadow, found);
+    }
 }
 
 impl Observer for Oracles {
     fn guest_event(&mut self, view: &View<'_>, event: GuestEvent, rip: u64) {
         match event {
-            GuestEvent::Born(object) => self.shadow.born(view, object),
+            GuestEvent::Born(object) => {
+                self.shadow.born(view, object);
+                self.times.born(object);
+            }
             GuestEvent::Died(object) => {
                 self.times.died(view, object, &self.shadow);
                 self.armed.deaths += 1;
@@ -161,6 +176,9 @@ impl Observer for Oracles {
                 let mut place = rip;
                 let mut allowed = self.shadow.allowed(view, object, reader);
                 if reader == Reader::UserPage {
+                    if self.user_pages.read_elsewhere(object) {
+                        return;
+                    }
                     allowed = self.user_pages.allowed(object);
                     place = self.user_pages.writer(object).unwrap_or(rip);
                 }
@@ -206,19 +224,23 @@ impl Observer for Oracles {
             self.monotony.reset();
         }
         self.shadow.return_to_user(view);
-        self.state.return_to_user(view, &mut self.violations);
-        self.ownership.return_to_user(view, &mut self.violations);
-        self.sharing.return_to_user(view, &mut self.violations);
-        let (shadow, found) = (&self.shadow, &mut self.violations);
-        self.times.judge_shown(view, &self.user_pages, None, found);
-        self.times.return_to_user(view, shadow, found);
-        self.scheduling.return_to_user(view, shadow, found);
+        self.kernel_left(view);
     }
 
     fn leave_user(&mut self, view: &View<'_>) {
         self.stays.enter(view);
         self.shadow.leave_user(view);
-        self.times.leave_user(view);
+        self.times.enter_kernel(view);
+    }
+
+    fn halt(&mut self, view: &View<'_>) {
+        self.stays.leave(view);
+        self.kernel_left(view);
+    }
+
+    fn wake(&mut self, view: &View<'_>) {
+        self.stays.enter(view);
+        self.times.enter_kernel(view);
     }
 
     fn nmi_exit(&mut self, view: &View<'_>, frame: NmiFrame) {

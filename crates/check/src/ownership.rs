@@ -64,9 +64,9 @@ impl Ownership {
         }
     }
 
-    /// Judges the driver's table where the CPU returns to user code: whoever holds a counter must
-    /// be alive and meant to count.
-    pub(crate) fn return_to_user(&mut self, view: &View<'_>, out: &mut Vec<Violation>) {
+    /// Judges the driver's table where the CPU returns to user code or halts: whoever holds a counter
+    /// must be alive and meant to count.
+    pub(crate) fn kernel_left(&mut self, view: &View<'_>, out: &mut Vec<Violation>) {
         for (idx, addr) in self.table.holders(view) {
             let Some((id, _)) = view.objects.at(addr) else {
                 continue;
@@ -90,7 +90,7 @@ impl Ownership {
                     got: format!("counter {idx} is held by {}, {how}", object.name),
                     error: u64::from(idx.unsigned_abs()),
                     tolerated: None,
-                    at: Moment::of(view, view.core.cpu.rip),
+                    at: Moment::at_rest(view),
                 });
             }
         }

@@ -53,7 +53,7 @@ impl Scheduling {
         }
     }
 
-    pub(crate) fn return_to_user(
+    pub(crate) fn kernel_left(
         &mut self,
         view: &View<'_>,
         shadow: &Shadow,
@@ -101,7 +101,7 @@ impl Scheduling {
                     got: name.to_owned(),
                     error: 0,
                     tolerated: None,
-                    at: Moment::of(view, view.core.cpu.rip),
+                    at: Moment::at_rest(view),
                 });
             }
         }

@@ -2,8 +2,8 @@
 //! Oracle `sharing`: what sharing is for. Compatible events of one context that are on the hardware
 //! hold one counter, and who needs no counter shares none.
 //!
-//! Judged where a CPU returns to user code and no other one is in the kernel: inside an operation
-//! events come and go one after the other. What is compatible is what the patch says: attributes
+//! Judged where a CPU returns to user code or halts, and no other one is in the kernel: inside an
+//! operation events come and go one after the other. What is compatible is what the patch says: attributes
 //! equal byte for byte, the same context, no sampling; so pinned or exclusive events, other
 //! contexts and other exclusions never count as the same. Where the scheduler shares nothing
 //! (`can_share = "none"`) there is no rule.
@@ -51,7 +51,7 @@ impl Sharing {
         }
     }
 
-    pub(crate) fn return_to_user(&mut self, view: &View<'_>, out: &mut Vec<Violation>) {
+    pub(crate) fn kernel_left(&mut self, view: &View<'_>, out: &mut Vec<Violation>) {
         if !self.on || !quiet(view) {
             return;
         }
@@ -118,7 +118,7 @@ fn violation(view: &View<'_>, id: ObjectId, expected: String, got: String) -> Vi
         got,
         error: 0,
         tolerated: None,
-        at: Moment::of(view, view.core.cpu.rip),
+        at: Moment::at_rest(view),
     }
 }
 

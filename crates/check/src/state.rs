@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //! Oracle `state`: the state machine of an event as one table, and what masters and sharers must
-//! agree on whenever the CPU returns to user code.
+//! agree on whenever the CPU returns to user code or halts.
 //!
 //! The table is what the documentation draws. ENABLED is the state of a master whose hardware
 //! counter runs for others while it does not count itself.
@@ -216,9 +216,9 @@ impl StateMachine {
         })
     }
 
-    /// Judges all events where a CPU returns to user code and no other one is in the kernel: nothing
-    /// is half done there.
-    pub(crate) fn return_to_user(&mut self, view: &View<'_>, out: &mut Vec<Violation>) {
+    /// Judges all events where a CPU returns to user code or halts and no other one is in the kernel:
+    /// nothing is half done there.
+    pub(crate) fn kernel_left(&mut self, view: &View<'_>, out: &mut Vec<Violation>) {
         if !quiet(view) {
             return;
         }
@@ -248,7 +248,7 @@ impl StateMachine {
                         got,
                         error: 0,
                         tolerated: None,
-                        at: Moment::of(view, view.core.cpu.rip),
+                        at: Moment::at_rest(view),
                     });
                 }
             }

@@ -44,7 +44,7 @@ struct Clocked {
     /// Which of the two passes.
     enabled: bool,
     running: bool,
-    /// An operation has switched it on where it was not, or off, whatever it is at the end.
+    /// It has been switched off, or on and perhaps away again, since a CPU left the kernel last.
     switched: bool,
     /// How far the guest may be off, by operations during which the clock went on.
     slack: u64,
@@ -76,7 +76,8 @@ pub(crate) struct Times {
     events: BTreeMap<ObjectId, Clocked>,
     /// The clock when it was looked at last.
     now: u64,
-    /// The clock when each CPU entered the kernel, while it is there.
+    /// The clock when each CPU entered the kernel, or went on there behind HLT, while it is at work
+    /// there.
     entry: [Option<u64>; CPUS_MAX],
     reading: [Option<Reading>; CPUS_MAX],
     exiting: [bool; CPUS_MAX],
@@ -101,7 +102,7 @@ impl Times {
     }
 
     pub(crate) fn syscall(&mut self, view: &View<'_>) {
-        self.leave_user(view);
+        self.enter_kernel(view);
         let regs = &view.core.cpu.regs;
         self.exiting[view.cpu] = regs[RAX] == EXIT_TASK;
         let object = (regs[RAX] == READ).then(|| view.objects.by_fd(regs[RDI]));
@@ -112,15 +113,21 @@ impl Times {
         });
     }
 
-    pub(crate) fn leave_user(&mut self, view: &View<'_>) {
+    /// Work in the kernel begins: user code has called it or was interrupted, or a halted CPU was.
+    pub(crate) fn enter_kernel(&mut self, view: &View<'_>) {
         self.advance(view);
         self.entry[view.cpu] = Some(self.now);
+    }
+
+    /// An event is known from here on: before it is put on the PMU.
+    pub(crate) fn born(&mut self, object: ObjectId) {
+        self.events.insert(object, Clocked::default());
     }
 
     /// An event was freed: a child that exits leaves its times to its parent.
     pub(crate) fn died(&mut self, view: &View<'_>, object: ObjectId, shadow: &Shadow) {
         self.advance(view);
-        let stay = self.stay(view);
+        let stay = self.stay();
         let Some(gone) = self.events.remove(&object) else {
             return;
         };
@@ -146,8 +153,8 @@ impl Times {
         if (field, access.kind) == ("state", AccessKind::Write)
             && let Some(event) = self.events.get_mut(&access.object)
         {
-            let (off, on) = ((access.new as i32) < 0, access.new as i32 == ACTIVE);
-            event.switched |= off || on && !event.running;
+            let (before, after) = (access.old as i32, access.new as i32);
+            event.switched |= after < 0 || !event.running && (before == ACTIVE || after == ACTIVE);
         }
         let moves = access.kind == AccessKind::Write
             && access.old != 0
@@ -191,31 +198,25 @@ impl Times {
         }
     }
 
-    pub(crate) fn return_to_user(
+    /// Whatever this CPU has switched is switched by now.
+    pub(crate) fn kernel_left(
         &mut self,
         view: &View<'_>,
         shadow: &Shadow,
         out: &mut Vec<Violation>,
     ) {
         self.advance(view);
-        for id in shadow.ids() {
-            self.events.entry(id).or_default();
-        }
         self.stand_still(view);
-        let stay = self.stay(view);
+        let stay = self.stay();
         if let Some(reading) = self.reading[view.cpu].take() {
             out.extend(self.judge(view, reading, stay, shadow));
         }
-        let others = self.entry.iter().enumerate();
-        let mut others = others.filter(|(cpu, _)| *cpu != view.cpu);
-        let alone = others.all(|(_, entry)| entry.is_none());
         for id in shadow.ids() {
             let (enabled, running) = passes(view, shadow, id);
             let Some(event) = self.events.get_mut(&id) else {
                 continue;
             };
-            let switched = event.switched;
-            event.switched &= !alone;
+            let switched = std::mem::take(&mut event.switched);
             if switched || (event.enabled, event.running) != (enabled, running) {
                 event.slack += stay;
             }
@@ -227,7 +228,7 @@ impl Times {
     /// Takes back what passed while a context was on its way out and in again: `ctx_sched_in` starts
     /// its clock anew. No longer than somebody has been in the kernel.
     fn stand_still(&mut self, view: &View<'_>) {
-        let stay = self.stay(view);
+        let stay = self.stay();
         let mut stood = BTreeMap::new();
         for (&id, event) in &mut self.events {
             let Some(ctx) = view.field(id, "ctx").filter(|&ctx| ctx != 0) else {
@@ -250,12 +251,9 @@ impl Times {
         }
     }
 
-    /// How long whoever is in the kernel has been there: what it switches may be switched already.
-    /// A CPU that is halted there switches nothing.
-    fn stay(&self, view: &View<'_>) -> u64 {
-        let awake = view.cores.iter().zip(&self.entry);
-        let awake = awake.filter(|(core, _)| !core.cpu.halted);
-        let begun = awake.filter_map(|(_, &entry)| entry).min();
+    /// How long whoever is at work in the kernel has been: what it switches may be switched already.
+    fn stay(&self) -> u64 {
+        let begun = self.entry.iter().flatten().min();
         begun.map_or(0, |begun| self.now - begun)
     }
 
@@ -325,7 +323,7 @@ impl Times {
         at: Moment,
     ) -> Option<Violation> {
         let event = self.events.get(&object)?;
-        let near = event.slack + self.stay(view);
+        let near = event.slack + self.stay();
         // These go by the clock and the moment at which the event was scheduled in, so that an event
         // that stays in does not see its context's clock stand still.
         let right = |got: u64, ideal: u64| {

@@ -2,12 +2,12 @@
 //! What the reader of a user page may get, and who wrote the page last: the value shows at CPL 3, what
 //! made it wrong lies where the kernel stored index and offset.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use abi::guest_call::Reader;
 use abi::syscall::TYPE_SOFTWARE;
-use machine::{AccessKind, NmiFrame, ObjectAccess, ObjectId, View};
+use machine::{AccessKind, Look, NmiFrame, ObjectAccess, ObjectId, View};
 
 use crate::cause::row_of;
 use crate::shadow::{Allowed, Shadow, is_zeroing};
@@ -15,10 +15,13 @@ use crate::shadow::{Allowed, Shadow, is_zeroing};
 /// Readers and writers of user pages.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct UserPages {
-    /// Instructions that read a count by the protocol: address and event.
-    looks: Arc<BTreeMap<u64, Arc<str>>>,
+    /// Instructions that read a count by the protocol, by address.
+    looks: Arc<BTreeMap<u64, Look>>,
     /// What may have been read at the last look.
     allowed: BTreeMap<ObjectId, Allowed>,
+    /// Whose counter was read on another CPU at the last look. The index names one of the CPU that the
+    /// event is on; the page cannot say so, as it is for the monitored task itself.
+    elsewhere: BTreeSet<ObjectId>,
     /// Where the page was written last: an address in the function that asked for it, and the NMI
     /// handler that it ran in.
     writer: BTreeMap<ObjectId, (u64, Option<NmiFrame>)>,
@@ -27,9 +30,9 @@ pub(crate) struct UserPages {
 }
 
 impl UserPages {
-    pub(crate) fn new(looks: BTreeMap<u64, Arc<str>>) -> Self {
+    pub(crate) fn new(looks: impl Iterator<Item = Look>) -> Self {
         Self {
-            looks: Arc::new(looks),
+            looks: Arc::new(looks.map(|look| (look.rip, look)).collect()),
             ..Self::default()
         }
     }
@@ -37,14 +40,19 @@ impl UserPages {
     /// The core stands before a watched instruction: if it reads a page's count, the ideal of this
     /// moment is what the reader ought to get. The protocol may try again; the last look counts.
     pub(crate) fn code(&mut self, view: &View<'_>, shadow: &Shadow) {
-        let Some(name) = self.looks.get(&view.core.cpu.rip) else {
+        let Some(look) = self.looks.get(&view.core.cpu.rip) else {
             return;
         };
         // As in a sample: exited children are part of the value, living ones are not.
-        let Some(object) = view.objects.by_name(name) else {
+        let Some(object) = view.objects.by_name(&look.event) else {
             return;
         };
         self.allowed.remove(&object);
+        if look.counter && !shadow.here(view, object, view.cpu) {
+            self.elsewhere.insert(object);
+            return;
+        }
+        self.elsewhere.remove(&object);
         if let Some(mut allowed) = shadow.allowed(view, object, Reader::Sample) {
             // Without an index there is nothing to add to what the page says.
             if let Some(&written) = self.written.get(&object) {
@@ -85,6 +93,11 @@ impl UserPages {
     /// What may be told of this event by its user page.
     pub(crate) fn allowed(&self, object: ObjectId) -> Option<Allowed> {
         self.allowed.get(&object).cloned()
+    }
+
+    /// Whether the value that is told stands for nothing: another CPU's counter was read.
+    pub(crate) fn read_elsewhere(&self, object: ObjectId) -> bool {
+        self.elsewhere.contains(&object)
     }
 
     /// Where its page was written last.

@@ -129,6 +129,12 @@ impl Moment {
         }
     }
 
+    /// Where the CPU has left the kernel, or is halted there: no place in it is to blame.
+    pub(crate) fn at_rest(view: &View<'_>) -> Self {
+        let cpu = &view.core.cpu;
+        Self::of(view, if cpu.halted { 0 } else { cpu.rip })
+    }
+
     /// The same where what is looked at was made by an NMI handler that is over.
     pub(crate) fn by(self, nmi: Option<NmiFrame>) -> Self {
         let nmi = self.nmi.or(nmi);

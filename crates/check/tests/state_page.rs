@@ -35,7 +35,7 @@ fn page() -> String {
         let _ = writeln!(text, "| {} | {} | {} |", t.from.name(), t.to.name(), t.by);
     }
     text.push_str(
-        "\nWhenever the CPU returns to user code, no `dup_master` is the tombstone or points to what is no master,\n\
+        "\nWhenever the CPU returns to user code or halts, no `dup_master` is the tombstone or points to what is no master,\n\
          `dup_active` is the number of ACTIVE events that share and 0 for whoever is not its own master, and a\n\
          master is ENABLED or ACTIVE while `dup_active` is not 0.\n",
     );

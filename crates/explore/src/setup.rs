@@ -75,6 +75,6 @@ impl Setup {
         let counters = usize::from(pmu.gp_counters.min(GUEST_COUNTERS_MAX));
         Oracles::new(self.specs.clone())
             .under(&self.rows, counters, pmu.gp_width)
-            .looking(looks.map(|look| (look.rip, look.event.clone())).collect())
+            .looking(looks.cloned())
     }
 }

@@ -45,7 +45,7 @@ impl Assembler<'_> {
         let again = self.here();
         self.emit(&Instruction::with2(Code::Mov_r32_rm32, R8D, field(LOCK))?)?;
         self.emit(&Instruction::with2(Code::Mov_r32_rm32, ECX, field(INDEX))?)?;
-        self.look(id);
+        self.look(id, false);
         self.emit(&Instruction::with2(Code::Mov_r64_rm64, R9, field(OFFSET))?)?;
         self.emit(&Instruction::with2(Code::Test_rm32_r32, ECX, ECX)?)?;
         let no_index = self.jump_later();
@@ -61,7 +61,7 @@ impl Assembler<'_> {
         )?)?;
         let no_rdpmc = self.jump_later();
         self.emit(&Instruction::with1(Code::Dec_rm32, ECX)?)?;
-        self.look(id);
+        self.look(id, true);
         self.emit(&Instruction::with(Code::Rdpmc))?;
         self.emit(&Instruction::with2(Code::Shl_rm64_imm8, RDX, 32)?)?;
         self.emit(&Instruction::with2(Code::Or_r64_rm64, RAX, RDX)?)?;
@@ -83,11 +83,12 @@ impl Assembler<'_> {
         self.call(index, syscall::USER_VALUE)
     }
 
-    /// The next instruction reads a count.
-    fn look(&mut self, id: &str) {
+    /// The next instruction reads a count, from a `counter` or else from the page.
+    fn look(&mut self, id: &str, counter: bool) {
         self.looks.push(Look {
             rip: self.here(),
             event: Arc::from(id),
+            counter,
         });
     }
 

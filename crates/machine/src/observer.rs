@@ -194,6 +194,10 @@ pub trait Observer {
     fn return_to_user(&mut self, _view: &View<'_>) {}
     /// A fault, interrupt or NMI at CPL 3 was delivered: the core stands before its handler.
     fn leave_user(&mut self, _view: &View<'_>) {}
+    /// HLT has retired: the core waits for an interrupt.
+    fn halt(&mut self, _view: &View<'_>) {}
+    /// An interrupt or NMI was delivered to a halted core: it stands before its handler.
+    fn wake(&mut self, _view: &View<'_>) {}
     /// An NMI was delivered: the core stands before the handler's first instruction.
     fn nmi_entry(&mut self, _view: &View<'_>) {}
     /// The NMI handler's IRET has retired.
@@ -234,6 +238,14 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
     fn leave_user(&mut self, view: &View<'_>) {
         self.0.leave_user(view);
         self.1.leave_user(view);
+    }
+    fn halt(&mut self, view: &View<'_>) {
+        self.0.halt(view);
+        self.1.halt(view);
+    }
+    fn wake(&mut self, view: &View<'_>) {
+        self.0.wake(view);
+        self.1.wake(view);
     }
     fn nmi_entry(&mut self, view: &View<'_>) {
         self.0.nmi_entry(view);

@@ -24,6 +24,8 @@ pub struct Look {
     pub rip: u64,
     /// Name of the event.
     pub event: Arc<str>,
+    /// Whether it is RDPMC.
+    pub counter: bool,
 }
 
 /// Where a step of the program begins.

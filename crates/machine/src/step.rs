@@ -311,6 +311,7 @@ impl Machine {
                 }
                 Step::Halted => {
                     core.ordinal += 1;
+                    observer.halt(&self.view(index));
                     return None;
                 }
                 Step::Paused => {
@@ -393,6 +394,7 @@ impl Machine {
     ) -> Result<bool, Box<cpu::Stop>> {
         let core = &mut self.cores[index];
         let was_user = core.cpu.cpl() == 3;
+        let was_halted = core.cpu.halted;
         if core.nmi_latched && cpu::can_take_nmi(&core.cpu) {
             core.nmi_latched = false;
             core.nmi = Some(NmiFrame {
@@ -408,6 +410,9 @@ impl Machine {
             let view = self.view(index);
             if was_user {
                 observer.leave_user(&view);
+            }
+            if was_halted {
+                observer.wake(&view);
             }
             observer.nmi_entry(&view);
             return Ok(true);
@@ -428,6 +433,9 @@ impl Machine {
             self.mem.accesses().clear();
             if was_user {
                 observer.leave_user(&self.view(index));
+            }
+            if was_halted {
+                observer.wake(&self.view(index));
             }
             return Ok(true);
         }
