@@ -62,7 +62,7 @@ fn a_replay_tells_the_width_of_its_window_as_the_sweep_did() {
     for window in windows {
         let trace = text(&folder.path().join(window["trace"].as_str().unwrap()));
         let replay = run(&["replay", &trace, "--format", "json"]).json();
-        let found = &replay["window"];
+        let found = &replay["windows"][0];
         assert_eq!(found["first"], window["first"], "{trace}");
         assert_eq!(found["last"], window["last"], "{trace}");
         assert_eq!(found["cut"], false);
@@ -70,7 +70,7 @@ fn a_replay_tells_the_width_of_its_window_as_the_sweep_did() {
         assert!(found["width"]["cycles"].as_f64().unwrap() > 0.0);
         // Twice the rate, half the time.
         let twice = run(&["replay", &trace, "--nmi-rate", "8000", "--format", "json"]).json();
-        let seconds = |json: &serde_json::Value| json["window"]["width"]["seconds"].as_f64();
+        let seconds = |json: &serde_json::Value| json["windows"][0]["width"]["seconds"].as_f64();
         let ratio = seconds(&replay).unwrap() / seconds(&twice).unwrap();
         assert!((ratio - 2.0).abs() < 0.01, "{ratio}");
     }
@@ -80,6 +80,48 @@ fn a_replay_tells_the_width_of_its_window_as_the_sweep_did() {
         out.contains("cycles; at 4000 NMIs/s and 1000 operations/s: chance"),
         "{out}"
     );
+}
+
+/// A race of two CPUs that needs two decisions has two windows.
+#[test]
+fn a_replay_tells_the_window_of_each_decision() {
+    let path = "traces/p20-exit-dup-master-remote.v10.inject.trace";
+    let out = run(&["replay", path]).succeeds().out.clone();
+    assert!(out.contains("window of decision 1, run cpu1: "), "{out}");
+    assert!(out.contains("window of decision 2, run cpu0: "), "{out}");
+
+    // Both ends belong to it, what lies beyond does not.
+    let json = run(&["replay", path, "--format", "json"]).json();
+    let folder = tempfile::tempdir().unwrap();
+    let moved = folder.path().join("moved.trace");
+    let recorded = fs::read_to_string(root().join(path)).unwrap();
+    for window in json["windows"].as_array().unwrap() {
+        let (first, last) = (
+            window["first"].as_u64().unwrap(),
+            window["last"].as_u64().unwrap(),
+        );
+        assert_eq!(window["cut"], false);
+        let decision = format!(" {} | ", window["decision"].as_str().unwrap());
+        let own = recorded
+            .lines()
+            .find(|line| line.contains(&decision))
+            .unwrap();
+        let (before, at) = own.split_once("ordinal=").unwrap();
+        let (at, rip) = at.split_once(' ').unwrap();
+        assert!((first..=last).contains(&at.parse().unwrap()));
+        for (to, shows) in [
+            (first - 1, false),
+            (first, true),
+            (last, true),
+            (last + 1, false),
+        ] {
+            let line = format!("{before}ordinal={to} {rip}");
+            fs::write(&moved, recorded.replace(own, &line)).unwrap();
+            let replay = run(&["replay", &text(&moved), "--format", "json"]).json();
+            let same = replay["verdict"] == json["verdict"];
+            assert_eq!(same, shows, "{line}");
+        }
+    }
 }
 
 /// Windows, injections (of two CPUs here) and findings without any decision are recorded by `run`.

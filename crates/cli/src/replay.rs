@@ -49,22 +49,23 @@ fn replay(context: &Context, args: &ReplayArgs) -> Result<(Exit, Option<bool>), 
         verdict.push("clean".to_owned());
     }
     // Whoever bisects wants the exit code alone.
-    let window = if args.for_bisect {
-        None
+    let windows = if args.for_bisect {
+        Vec::new()
     } else {
         replay
-            .window(NEIGHBOURS)
+            .windows(NEIGHBOURS)
             .map_err(|error| stale(format!("{name}: {error}")))?
     };
     let rates = args.rates.rates();
-    let window = window.map(|window| ReplayWindowReport {
+    let windows = windows.into_iter().map(|window| ReplayWindowReport {
+        decision: trace.decisions[window.decision].kind.to_string(),
         first: window.first,
         last: window.last,
         cut: window.cut,
         width: window.cycles.map(|cycles| WidthReport::new(cycles, &rates)),
     });
     let report = ReplayReport {
-        window,
+        windows: windows.collect(),
         trace: if context.json() {
             json_name(name)
         } else {

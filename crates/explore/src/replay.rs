@@ -11,7 +11,7 @@ use trace::{Kind, Trace, Verdict};
 
 use crate::execute::{Execution, Run, execute};
 use crate::prepare::{PrepareError, prepare};
-use crate::record::{Files, hex, record, verdicts};
+use crate::record::{Files, boundary, hex, record, verdicts};
 use crate::recorded::Recorded;
 use crate::resolve::resolve;
 use crate::rig::Rig;
@@ -40,59 +40,49 @@ pub struct Replay {
 /// ends is not repeated for hours.
 const TRIED: u64 = 5_000_000;
 
-/// The boundaries around that of a trace's last decision that show the same.
+/// The boundaries around that of one of a trace's decisions that show the same.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ReplayWindow {
+    /// Position of the decision, from 0.
+    pub decision: usize,
     /// The first.
     pub first: Ordinal,
     /// The last.
     pub last: Ordinal,
     /// Not all were tried: it may be wider.
     pub cut: bool,
-    /// How long they are open, on a Skylake core.
+    /// How long they are open, on a Skylake core; of an NMI alone.
     pub cycles: Option<f64>,
 }
 
 impl Replay {
-    /// The window of the finding: the last decision is tried at the boundaries around its own, at
-    /// most `most` to each side, as long as the verdict stays. None where no NMI decides, or nothing
-    /// was found.
+    /// The windows of the finding: each decision is tried at the boundaries around its own, at most
+    /// `most` to each side, as long as the verdict stays, while the others keep their boundaries.
+    /// Empty where nothing was found.
     ///
     /// # Errors
     /// The machine cannot be built.
-    pub fn window(&self, most: u64) -> Result<Option<ReplayWindow>, SetupError> {
-        let Some((&(cpu, at, decision), earlier)) = self.decisions.split_last() else {
-            return Ok(None);
-        };
-        let own = match decision {
-            _ if self.verdicts.is_empty() => return Ok(None),
-            Decision::Pmi { .. } | Decision::ExternalNmi => at,
-            Decision::LatePmi { recognised_at, .. } => recognised_at,
-            _ => return Ok(None),
-        };
+    pub fn windows(&self, most: u64) -> Result<Vec<ReplayWindow>, SetupError> {
+        if self.verdicts.is_empty() {
+            return Ok(Vec::new());
+        }
         let mut rig = Rig::new(&self.setup)?;
-        let mut shows = |boundary: Ordinal| -> bool {
-            let moved = match decision {
-                Decision::LatePmi { code, .. } => {
-                    let Some(at) = (at + boundary).checked_sub(own) else {
-                        return false;
-                    };
-                    let recognised_at = boundary;
-                    (
-                        cpu,
-                        at,
-                        Decision::LatePmi {
-                            code,
-                            recognised_at,
-                        },
-                    )
-                }
-                other => (cpu, boundary, other),
+        let all = 0..self.decisions.len();
+        all.map(|number| self.window(&mut rig, number, most))
+            .collect()
+    }
+
+    fn window(&self, rig: &mut Rig, number: usize, most: u64) -> Result<ReplayWindow, SetupError> {
+        let entry = self.decisions[number];
+        let (cpu, own) = (entry.0, boundary(entry));
+        let mut shows = |at: Ordinal| -> bool {
+            let Some(moved) = moved(entry, at) else {
+                return false;
             };
-            let mut decisions = earlier.to_vec();
-            decisions.push(moved);
+            let mut decisions = self.decisions.clone();
+            decisions[number] = moved;
             let run = rig.run(Schedule::new(decisions.clone()));
-            verdicts(&mut rig, &self.baseline, &run, &decisions) == self.verdicts
+            verdicts(rig, &self.baseline, &run, &decisions) == self.verdicts
         };
         let cost = self.run.machine.cores()[cpu].ordinal.max(1);
         let most = most.min(TRIED / cost);
@@ -117,14 +107,20 @@ impl Replay {
             }
             last += 1;
         }
-        let clock = Clock::along(&self.setup, cpu, Schedule::new(earlier.to_vec()))?;
-        let cycles = clock.width(first, last);
-        Ok(Some(ReplayWindow {
+        let nmi = !matches!(entry.2, Decision::Tick | Decision::Preempt { .. });
+        let cycles = if nmi {
+            let before = Schedule::new(self.decisions[..number].to_vec());
+            Clock::along(&self.setup, cpu, before)?.width(first, last)
+        } else {
+            None
+        };
+        Ok(ReplayWindow {
+            decision: number,
             first,
             last,
             cut,
             cycles,
-        }))
+        })
     }
 
     /// Whether verdict and digest are as recorded.
@@ -344,4 +340,28 @@ pub(crate) fn decode(
         Kind::Preempt(to) => (decision.ordinal, Decision::Preempt { to: *to }),
     };
     Ok((decision.cpu, at, what))
+}
+
+/// A decision that is seen at boundary `to` instead. None where it would have to be made before the
+/// first one.
+fn moved((cpu, at, decision): Entry, to: Ordinal) -> Option<Entry> {
+    let moved = match decision {
+        Decision::LatePmi {
+            code,
+            recognised_at,
+        } => {
+            let at = (at + to).checked_sub(recognised_at)?;
+            let recognised_at = to;
+            (
+                cpu,
+                at,
+                Decision::LatePmi {
+                    code,
+                    recognised_at,
+                },
+            )
+        }
+        other => (cpu, to, other),
+    };
+    Some(moved)
 }

@@ -24,14 +24,15 @@ pub struct ReplayReport {
     pub verdict: Vec<String>,
     /// Digest of the state at the end of the new run.
     pub digest: String,
-    /// The boundaries around the decisive one that show the same.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub window: Option<ReplayWindowReport>,
+    /// For each decision the boundaries around its own that show the same.
+    pub windows: Vec<ReplayWindowReport>,
 }
 
-/// The window of a trace's finding.
+/// The window of one decision of a trace.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ReplayWindowReport {
+    /// The decision, in the words of the trace.
+    pub decision: String,
     /// Its first boundary.
     pub first: u64,
     /// Its last.
@@ -44,13 +45,14 @@ pub struct ReplayWindowReport {
 }
 
 impl ReplayWindowReport {
-    fn human(&self, out: &mut dyn io::Write) -> io::Result<()> {
+    /// `name`: which decision it is, where there are several.
+    fn human(&self, name: &str, out: &mut dyn io::Write) -> io::Result<()> {
         let count = self.last - self.first + 1;
         let more = if self.cut { " or more" } else { "" };
         let plural = if count == 1 { "y" } else { "ies" };
         writeln!(
             out,
-            "  window {count}{more} boundar{plural} {}..={}",
+            "  window {name}{count}{more} boundar{plural} {}..={}",
             self.first, self.last
         )?;
         match &self.width {
@@ -84,8 +86,12 @@ impl ReplayReport {
         for line in &self.differences {
             writeln!(out, "  {} {line}", paint(BAD, "differs:"))?;
         }
-        if let Some(window) = &self.window {
-            window.human(out)?;
+        for (i, window) in self.windows.iter().enumerate() {
+            let name = match self.windows.len() {
+                1 => String::new(),
+                _ => format!("of decision {}, {}: ", i + 1, window.decision),
+            };
+            window.human(&name, out)?;
         }
         writeln!(out, "  state {}", self.digest)
     }
