@@ -19,16 +19,22 @@ use explore::flat::{Flat, Work};
 
 const USAGE: &str = "usage: sweep_image FILE [--stride K] [--reduced] [--work N]";
 
-struct Args {
-    file: String,
-    stride: u64,
-    reduced: bool,
-    work: u64,
+/// What a sweep prints.
+pub struct Report {
+    /// What was found, one line: standard output.
+    pub found: String,
+    /// How long it took, a line for each work: standard error.
+    pub speed: String,
+    failed: bool,
 }
 
 fn main() -> ExitCode {
-    match args().and_then(|args| run(&args)) {
-        Ok(code) => code,
+    match sweep(std::env::args().skip(1)) {
+        Ok(report) => {
+            print!("{}", report.found);
+            eprint!("{}", report.speed);
+            ExitCode::from(u8::from(report.failed))
+        }
         Err(words) => {
             eprintln!("error: {words}");
             ExitCode::from(2)
@@ -36,34 +42,9 @@ fn main() -> ExitCode {
     }
 }
 
-fn args() -> Result<Args, String> {
-    let mut file = None;
-    let (mut stride, mut reduced, mut work) = (1, false, 0);
-    let mut given = std::env::args().skip(1);
-    while let Some(arg) = given.next() {
-        let mut number = || {
-            let value = given.next().unwrap_or_default();
-            let wrong = |_| format!("{arg} needs a number, not {value:?}\n{USAGE}");
-            value.parse::<u64>().map_err(wrong)
-        };
-        match arg.as_str() {
-            "--stride" => stride = number()?,
-            "--reduced" => reduced = true,
-            "--work" => work = number()?,
-            _ if arg.starts_with('-') => return Err(format!("no option {arg}\n{USAGE}")),
-            _ if file.is_some() => return Err(format!("more than one FILE\n{USAGE}")),
-            _ => file = Some(arg),
-        }
-    }
-    Ok(Args {
-        file: file.ok_or(USAGE)?,
-        stride,
-        reduced,
-        work,
-    })
-}
-
-fn run(args: &Args) -> Result<ExitCode, String> {
+/// Sweeps as these arguments say; what is wrong with them, or with the image, in words.
+pub fn sweep(args: impl Iterator<Item = String>) -> Result<Report, String> {
+    let args = Args::parse(args)?;
     let file = &args.file;
     let bytes = std::fs::read(file).map_err(|e| format!("{file}: {e}"))?;
     let mut flat = Flat::new(&bytes).map_err(|e| format!("{file}: {e}"))?;
@@ -72,13 +53,9 @@ fn run(args: &Args) -> Result<ExitCode, String> {
         .sweep(args.stride, args.reduced)
         .map_err(|e| format!("{file}: {e}"))?;
     let seconds = clock.seconds();
-    println!(
-        "N={} fail={} bad={} agg={:016x}",
-        found.boundaries, found.fail, found.bad, found.aggregate
-    );
     let rate = found.executions as f64 / seconds;
-    eprintln!(
-        "{} executions, {} of them ended behind the handler, in {seconds:.4} s: {rate:.0} executions/s",
+    let mut speed = format!(
+        "{} executions, {} of them ended behind the handler, in {seconds:.4} s: {rate:.0} executions/s\n",
         found.executions, found.skipped
     );
     if args.work > 0 {
@@ -88,9 +65,51 @@ fn run(args: &Args) -> Result<ExitCode, String> {
             .map_err(|e| format!("{file}: {e}"))?;
         let seconds = clock.seconds();
         let mips = done as f64 / seconds / 1e6;
-        eprintln!("{done} instructions of long_kern in {seconds:.4} s: {mips:.0} MIPS");
+        speed += &format!("{done} instructions of long_kern in {seconds:.4} s: {mips:.0} MIPS\n");
     }
-    Ok(ExitCode::from(u8::from(found.fail > 0)))
+    Ok(Report {
+        found: format!(
+            "N={} fail={} bad={} agg={:016x}\n",
+            found.boundaries, found.fail, found.bad, found.aggregate
+        ),
+        speed,
+        failed: found.fail > 0,
+    })
+}
+
+struct Args {
+    file: String,
+    stride: u64,
+    reduced: bool,
+    work: u64,
+}
+
+impl Args {
+    fn parse(mut given: impl Iterator<Item = String>) -> Result<Self, String> {
+        let mut file = None;
+        let (mut stride, mut reduced, mut work) = (1, false, 0);
+        while let Some(arg) = given.next() {
+            let mut number = || {
+                let value = given.next().unwrap_or_default();
+                let wrong = |_| format!("{arg} needs a number, not {value:?}\n{USAGE}");
+                value.parse::<u64>().map_err(wrong)
+            };
+            match arg.as_str() {
+                "--stride" => stride = number()?,
+                "--reduced" => reduced = true,
+                "--work" => work = number()?,
+                _ if arg.starts_with('-') => return Err(format!("no option {arg}\n{USAGE}")),
+                _ if file.is_some() => return Err(format!("more than one FILE\n{USAGE}")),
+                _ => file = Some(arg),
+            }
+        }
+        Ok(Self {
+            file: file.ok_or(USAGE)?,
+            stride,
+            reduced,
+            work,
+        })
+    }
 }
 
 /// CPU time of this thread, which other work on the host does not stretch; wall time where there

@@ -123,7 +123,6 @@ impl Common<'_> {
             if !self.space.allows(node, *source) {
                 continue;
             }
-            machine.restore(&here);
             let ground = Ground {
                 setup: self.setup,
                 baseline: self.baseline,
@@ -136,11 +135,21 @@ impl Common<'_> {
                 only_first: false,
                 progress: self.progress,
             };
-            let mut worker = Worker::new(ground, machine, oracles.clone(), schedule.clone());
             let until = if inside > 0 { inside } else { path.steps.len() };
-            worker.sweep(0..until, |step| self.space.tries(node, *source, step));
-            let (part, _) = worker.finish();
-            self.take(node, (index, *source), part, &mut found);
+            // A PMI that lands late comes from somewhere before on its own CPU.
+            let each = match source {
+                Source::Late(_) => (0..self.setup.programs.len()).map(Some).collect(),
+                _ => vec![None],
+            };
+            for only in each {
+                machine.restore(&here);
+                let mut worker = Worker::new(ground, machine, oracles.clone(), schedule.clone());
+                let part = worker.sweep(0..until, |step| {
+                    only.is_none_or(|cpu| cpu == step.cpu) && self.space.tries(node, *source, step)
+                });
+                worker.finish();
+                self.take(node, (index, *source), part, &mut found);
+            }
         }
         machine.release(here);
         found.run = Some(run);

@@ -8,6 +8,7 @@
 //! the boundaries in blocks; results merge in the order of boundaries.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use check::cause::Cause;
@@ -216,24 +217,17 @@ pub fn sweep(setup: &Setup, plan: Plan, progress: &Progress) -> Result<Sweep, Sw
         only_first: plan.only_first,
         progress,
     };
-    let blocks: Vec<(usize, usize)> = (begin..path.steps.len())
+    let blocks: Vec<Range<usize>> = (begin..path.steps.len())
         .step_by(BLOCK)
-        .map(|from| (from, (from + BLOCK).min(path.steps.len())))
+        .map(|from| from..(from + BLOCK).min(path.steps.len()))
         .collect();
     let jobs = plan.jobs.clamp(1, blocks.len().max(1));
     let work = |job: usize| -> Result<Vec<(usize, Part)>, SetupError> {
         let mut machine = setup.machine()?;
-        let mut done = Vec::new();
-        let mut oracles = setup.oracles();
-        for block in (job..blocks.len()).step_by(jobs) {
-            let (from, to) = blocks[block];
-            let mut worker = Worker::new(ground, &mut machine, oracles, Schedule::empty());
-            worker.sweep(from..to, wanted);
-            let part;
-            (part, oracles) = worker.finish();
-            done.push((block, part));
-        }
-        Ok(done)
+        let mut worker = Worker::new(ground, &mut machine, setup.oracles(), Schedule::empty());
+        let mine = (job..blocks.len()).step_by(jobs);
+        let done = mine.map(|block| (block, worker.sweep(blocks[block].clone(), wanted)));
+        Ok(done.collect())
     };
     let results: Vec<Result<Vec<(usize, Part)>, SetupError>> = if jobs == 1 {
         vec![work(0)]

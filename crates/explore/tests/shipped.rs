@@ -6,14 +6,13 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Shipped, known, scenario_files};
+use common::{Shipped, known, on_all_cores, scenario_files};
 
 #[test]
 fn every_expectation_of_every_shipped_scenario_holds() {
-    let mut failures = Vec::new();
-    let mut met = BTreeSet::new();
-    for path in scenario_files() {
-        let shipped = Shipped::load(&path);
+    let judged = on_all_cores(&scenario_files(), |path| {
+        let shipped = Shipped::load(path);
+        let (mut failures, mut met) = (Vec::new(), Vec::new());
         for scheduler in shipped.scenario.expect.keys() {
             let (mismatches, reasons) = shipped.judge(scheduler);
             met.extend(reasons);
@@ -21,7 +20,11 @@ fn every_expectation_of_every_shipped_scenario_holds() {
                 failures.push(format!("{} under {scheduler}: {mismatch}", shipped.name));
             }
         }
-    }
+        (failures, met)
+    });
+    let (failures, met): (Vec<_>, Vec<_>) = judged.into_iter().unzip();
+    let mut failures = failures.concat();
+    let met: BTreeSet<String> = met.into_iter().flatten().collect();
     failures.extend(findings_of_mainline());
     for entry in known() {
         if !met.contains(&entry.reason) {

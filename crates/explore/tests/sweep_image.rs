@@ -5,32 +5,24 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+
+#[path = "../examples/sweep_image.rs"]
+#[allow(dead_code, reason = "the example's own main")]
+mod example;
+
+use example::sweep;
 
 fn image() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/data/target.bin")
 }
 
-fn sweep_image(args: &[&str]) -> Output {
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.args(["run", "--quiet", "--locked", "-p", "explore"]);
-    cargo.args(["--example", "sweep_image"]);
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
-    }
-    cargo.arg("--").args(args);
-    cargo.output().unwrap()
-}
-
 fn line(args: &[&str]) -> String {
-    let mut all = vec![image().to_str().unwrap().to_owned()];
-    all.extend(args.iter().map(|&arg| arg.to_owned()));
-    let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    let output = sweep_image(&all);
-    let err = String::from_utf8(output.stderr).unwrap();
-    assert!(output.status.success(), "{err}");
-    assert!(err.contains("executions/s"), "{err}");
-    String::from_utf8(output.stdout).unwrap()
+    let image = image();
+    let file = image.to_str().unwrap();
+    let args = std::iter::once(&file).chain(args);
+    let report = sweep(args.map(|arg| (*arg).to_owned())).unwrap_or_else(|words| panic!("{words}"));
+    assert!(report.speed.contains("executions/s"), "{}", report.speed);
+    report.found
 }
 
 #[test]
@@ -99,9 +91,8 @@ fn wrong_files_and_arguments_are_errors_in_words() {
 }
 
 fn check(args: &[&str], words: &str) {
-    let output = sweep_image(args);
-    let err = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(2), "{args:?}: {err}");
-    assert!(err.contains(words), "{args:?}: {err}");
-    assert!(output.stdout.is_empty(), "{args:?}");
+    let Err(error) = sweep(args.iter().map(|arg| (*arg).to_owned())) else {
+        panic!("{args:?}: no error");
+    };
+    assert!(error.contains(words), "{args:?}: {error}");
 }

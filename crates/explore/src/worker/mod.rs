@@ -144,6 +144,7 @@ struct Between {
 
 /// A place to decide from: everything as it was there.
 struct Armed {
+    cpu: usize,
     ordinal: Ordinal,
     machine: Snapshot,
     walked: Walked,
@@ -156,6 +157,9 @@ pub(crate) struct Worker<'a, 'm> {
     machine: &'m mut Machine,
     walked: Walked,
     schedule: Schedule,
+    /// Position of the path that has been walked to.
+    stands: usize,
+    /// Of a late PMI: the last place up to there at which the injector counts.
     armed: Option<Armed>,
     /// An answer came from a device since `armed`.
     asked: bool,
@@ -184,6 +188,7 @@ impl<'a, 'm> Worker<'a, 'm> {
             machine,
             walked: (oracles, Trail::default()),
             schedule,
+            stands: 0,
             armed: None,
             asked: false,
             class: None,
@@ -193,40 +198,38 @@ impl<'a, 'm> Worker<'a, 'm> {
         }
     }
 
-    /// What was found, and the oracles as they are where the machine stands.
-    pub(crate) fn finish(mut self) -> (Part, Oracles) {
+    /// The machine is free again: what it was armed with is let go.
+    pub(crate) fn finish(mut self) {
         self.disarm();
-        (self.part, self.walked.0)
     }
 
-    /// Judges the boundaries of a range of positions that `wanted` names. Nothing of what came
-    /// before is carried over, so that the result does not depend on who did that.
-    pub(crate) fn sweep(&mut self, range: Range<usize>, wanted: impl Fn(&Step) -> bool) {
+    /// Judges the boundaries of a range of positions that `wanted` names, behind the ranges before; of
+    /// a late PMI those of one CPU. What it finds does not depend on who did the ranges before.
+    pub(crate) fn sweep(&mut self, range: Range<usize>, wanted: impl Fn(&Step) -> bool) -> Part {
         let path = self.ground.path;
         (self.class, self.enclosed) = (None, None);
         self.ahead.clear();
-        self.disarm();
-        // The last place that was armed may lie before the range.
+        self.part = Part::default();
+        let Some(first) = range.clone().find(|&index| wanted(&path.steps[index])) else {
+            return Part::default();
+        };
+        let cpu = path.steps[first].cpu;
         let skid = match self.ground.source {
             Source::Late(_) => u64::from(self.ground.setup.hardware.skid_max),
             _ => 0,
         };
-        let start = path.steps.get(range.start).map_or(range.start, |first| {
-            let near = |step: &&Step| step.cpu == first.cpu && step.ordinal + skid >= first.ordinal;
-            let before = path.steps[..range.start].iter().rev();
-            range.start - before.take_while(near).count()
-        });
+        let start = self.approach(first, skid);
         for index in start..range.end {
             if self.ground.progress.stop.load(Ordering::Relaxed) {
                 break;
             }
             let step = path.steps[index];
-            let meant = index >= range.start && wanted(&step);
+            let meant = index >= first && wanted(&step);
             if skid > 0 || meant {
-                self.walk_to(&step);
+                self.walk_to(index);
             }
-            if skid > 0 && self.counts(step.cpu) {
-                self.arm(&step);
+            if skid > 0 && step.cpu == cpu && self.counts(cpu) {
+                self.arm(index);
             }
             if meant {
                 self.boundary(index, skid, &range, &wanted);
@@ -234,26 +237,47 @@ impl<'a, 'm> Worker<'a, 'm> {
             }
             self.asked |= step.asks;
         }
+        std::mem::take(&mut self.part)
     }
 
-    /// Goes on by the path until this boundary is next.
-    fn walk_to(&mut self, step: &Step) {
+    /// Where to begin for the boundary at position `first`: at the place from which a PMI can come
+    /// `skid` boundaries later. What has been walked of that is known, and cannot be walked again.
+    fn approach(&mut self, first: usize, skid: u64) -> usize {
+        let steps = &self.ground.path.steps;
+        let to = steps[first];
+        let near = |step: &&Step| step.cpu != to.cpu || step.ordinal + skid >= to.ordinal;
+        let start = match skid {
+            0 => first,
+            _ => first - steps[..first].iter().rev().take_while(near).count(),
+        };
+        if skid == 0 || self.stands < start {
+            self.disarm();
+        }
+        start.max(self.stands)
+    }
+
+    /// Goes on by the path until the boundary at this position is next.
+    fn walk_to(&mut self, index: usize) {
+        let step = self.ground.path.steps[index];
         self.machine.run(
             &mut self.schedule,
             &mut self.walked,
             Until::Boundary(step.cpu, step.ordinal),
         );
+        self.stands = index;
     }
 
-    fn arm(&mut self, step: &Step) {
+    fn arm(&mut self, index: usize) {
         self.disarm();
         self.asked = false;
-        self.armed = Some(self.here(step.ordinal));
+        self.armed = Some(self.here(index));
     }
 
-    /// Everything as it is now.
-    fn here(&mut self, ordinal: Ordinal) -> Armed {
+    /// Everything as it is now, at this position.
+    fn here(&mut self, index: usize) -> Armed {
+        let Step { cpu, ordinal, .. } = self.ground.path.steps[index];
         Armed {
+            cpu,
             ordinal,
             machine: self.machine.snapshot(),
             walked: self.walked.clone(),
@@ -312,7 +336,7 @@ impl<'a, 'm> Worker<'a, 'm> {
         self.part.boundaries += 1;
         let late = matches!(self.ground.source, Source::Late(_));
         let unarmed = match &self.armed {
-            Some(armed) if late => at - armed.ordinal > skid,
+            Some(armed) if late => armed.cpu != cpu || at - armed.ordinal > skid,
             _ if late => true,
             _ => self.ground.reduce && self.idle(cpu),
         };
@@ -456,7 +480,7 @@ impl<'a, 'm> Worker<'a, 'm> {
         let (cpu, from, _) = entry;
         let kept = self.armed.is_some();
         if !kept {
-            self.arm(&step);
+            self.arm(index);
         }
         let Some(armed) = self.armed.take() else {
             unreachable!("armed right before");
@@ -518,7 +542,7 @@ impl<'a, 'm> Worker<'a, 'm> {
         if !kept {
             self.disarm();
         }
-        self.walk_to(&step);
+        self.walk_to(index);
         let slow = |v: &Violation| v.oracle == Oracle::Progress;
         if judged.failed.is_none() && !judged.fresh.iter().any(slow) {
             self.class = between.map(|between| Class {

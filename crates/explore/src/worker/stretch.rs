@@ -105,12 +105,12 @@ impl Worker<'_, '_> {
 
     /// Judges a boundary that is still to come, and goes back.
     fn judge_ahead(&mut self, index: usize) {
-        self.disarm();
+        let (armed, asked, stands) = (self.armed.take(), self.asked, self.stands);
+        let here = self.here(stands);
         let step = self.ground.path.steps[index];
-        let here = self.here(step.ordinal);
-        self.walk_to(&step);
+        self.walk_to(index);
         if matches!(self.ground.source, Source::Late(_)) {
-            self.arm(&step);
+            self.arm(index);
         }
         let entry = (step.cpu, step.ordinal, self.decision(step.ordinal));
         let judged = self.run(index, entry);
@@ -121,5 +121,6 @@ impl Worker<'_, '_> {
         self.walked = here.walked;
         self.schedule = here.schedule;
         self.machine.release(here.machine);
+        (self.armed, self.asked, self.stands) = (armed, asked, stands);
     }
 }

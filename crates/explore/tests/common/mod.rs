@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use explore::{
     KnownFindings, Prepared, Progress, Verdict, execute, injections, judge_run, judge_sweep,
@@ -74,6 +75,31 @@ pub(crate) fn scenario_files() -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// What `work` makes of each item, in their order, on all cores.
+pub(crate) fn on_all_cores<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O + Sync) -> Vec<O> {
+    let next = AtomicUsize::new(0);
+    let worker = || {
+        let mut done = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(item) = items.get(at) else {
+                return done;
+            };
+            done.push((at, work(item)));
+        }
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut all: Vec<(usize, O)> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
+        let ended = workers.into_iter().map(|worker| worker.join());
+        ended
+            .flat_map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    all.sort_by_key(|(at, _)| *at);
+    all.into_iter().map(|(_, made)| made).collect()
 }
 
 /// A shipped scheduler.
@@ -148,7 +174,7 @@ impl Shipped {
         let expect = &self.scenario.expect[scheduler];
         let mut verdict = Verdict::default();
         if self.scenario.sweep.is_some() {
-            let sweep = self.sweep(scheduler, 2);
+            let sweep = self.sweep(scheduler, 1);
             let list = known();
             let known = KnownFindings::new(&list, &self.resolved.schedulers[scheduler], &sweep);
             verdict = judge_sweep(expect, &sweep, &known);
