@@ -20,11 +20,11 @@ use explore::flat::{Flat, Work};
 const USAGE: &str = "usage: sweep_image FILE [--stride K] [--reduced] [--work N]";
 
 /// What a sweep prints.
-pub struct Report {
+pub(crate) struct Report {
     /// What was found, one line: standard output.
-    pub found: String,
+    pub(crate) found: String,
     /// How long it took, a line for each work: standard error.
-    pub speed: String,
+    pub(crate) speed: String,
     failed: bool,
 }
 
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 }
 
 /// Sweeps as these arguments say; what is wrong with them, or with the image, in words.
-pub fn sweep(args: impl Iterator<Item = String>) -> Result<Report, String> {
+pub(crate) fn sweep(args: impl Iterator<Item = String>) -> Result<Report, String> {
     let args = Args::parse(args)?;
     let file = &args.file;
     let bytes = std::fs::read(file).map_err(|e| format!("{file}: {e}"))?;

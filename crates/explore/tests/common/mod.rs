@@ -2,8 +2,10 @@
 //! The shipped files, for tests that run them.
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::ScopedJoinHandle;
 
 use explore::{
     KnownFindings, Prepared, Progress, Verdict, execute, injections, judge_run, judge_sweep,
@@ -93,10 +95,9 @@ pub(crate) fn on_all_cores<I: Sync, O: Send>(items: &[I], work: impl Fn(&I) -> O
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut all: Vec<(usize, O)> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
-        let ended = workers.into_iter().map(|worker| worker.join());
-        ended
-            .flat_map(|part| part.unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect()
+        let ended = workers.into_iter().map(ScopedJoinHandle::join);
+        let parts = ended.map(|part| part.unwrap_or_else(|panic| resume_unwind(panic)));
+        parts.flatten().collect()
     });
     all.sort_by_key(|(at, _)| *at);
     all.into_iter().map(|(_, made)| made).collect()
