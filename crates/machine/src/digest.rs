@@ -43,11 +43,13 @@ impl Machine {
         for word in words {
             hasher.update(&word.to_le_bytes());
         }
-        let mut page = [0; PAGE_SIZE as usize];
-        for addr in (0..self.mem.size()).step_by(PAGE_SIZE as usize) {
-            if self.mem.read(addr, &mut page).is_ok() && page.iter().any(|&byte| byte != 0) {
+        const PAGE: usize = PAGE_SIZE as usize;
+        for addr in (0..self.mem.size()).step_by(PAGE) {
+            if let Ok(page) = self.mem.slice(addr, PAGE)
+                && page != [0; PAGE]
+            {
                 hasher.update(&addr.to_le_bytes());
-                hasher.update(&page);
+                hasher.update(page);
             }
         }
         Digest(*hasher.finalize().as_bytes())

@@ -226,7 +226,8 @@ pub(crate) fn check_row(cx: &Cx, name: &str, span: Span) {
     if rows.contains(&name) || name.len() < 6 || name.len() > 100 {
         return;
     }
-    if rows.iter().any(|row| distance(row, name) <= 2) {
+    let near = |row: &str| row.len().abs_diff(name.len()) <= 2 && distance(row, name) <= 2;
+    if rows.into_iter().any(near) {
         cx.unknown_word(span, "row", name, &rows);
     }
 }
