@@ -68,6 +68,8 @@ struct Family {
     ideal: Pair,
     slack: u64,
     members: u64,
+    /// A call that has not returned enables one of them, or has done so.
+    enabling: bool,
 }
 
 /// The ideal times of all events.
@@ -303,12 +305,14 @@ impl Times {
             ideal: self.events.get(&object)?.exited,
             ..Family::default()
         };
+        let enabling = shadow.enabling();
         let of_it = |id: &ObjectId| *id == object || shadow.parent(*id) == Some(object);
-        for (_, event) in self.events.iter().filter(|(id, _)| of_it(id)) {
+        for (id, event) in self.events.iter().filter(|(id, _)| of_it(id)) {
             sum.ideal.enabled += event.own.enabled;
             sum.ideal.running += event.own.running;
             sum.slack += event.slack;
             sum.members += 1;
+            sum.enabling |= enabling.contains(id);
         }
         Some(sum)
     }
@@ -362,12 +366,13 @@ impl Times {
         };
         let Family { ideal, slack, .. } = family;
         let late = family.members * stay;
+        let early = if family.enabling { late } else { 0 };
         let got = Pair {
             enabled: view.mem.read_u64(reading.buffer + 8).ok()?,
             running: view.mem.read_u64(reading.buffer + 16).ok()?,
         };
         let right = |got: u64, ideal: u64| {
-            got.saturating_add(slack + late) >= ideal && got <= ideal + slack
+            got.saturating_add(slack + late) >= ideal && got <= ideal + slack + early
         };
         if right(got.enabled, ideal.enabled) && right(got.running, ideal.running) {
             return None;
