@@ -68,7 +68,7 @@ struct Family {
     ideal: Pair,
     slack: u64,
     members: u64,
-    /// A call that has not returned enables one of them, or has done so.
+    /// A call that has not returned lets one of them count, or has done so.
     enabling: bool,
 }
 
@@ -312,7 +312,7 @@ impl Times {
             sum.ideal.running += event.own.running;
             sum.slack += event.slack;
             sum.members += 1;
-            sum.enabling |= enabling.contains(id);
+            sum.enabling |= shadow.meant_with(*id, &enabling) && !shadow.meant(*id);
         }
         Some(sum)
     }
