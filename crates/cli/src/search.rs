@@ -80,7 +80,11 @@ fn one(
         None => None,
     };
     let space = Space {
-        sources: explore::sources(&loaded.scenario, args.ticks > 0),
+        sources: explore::sources(
+            &loaded.scenario,
+            prepared.setup.hardware.skid_max,
+            args.ticks > 0,
+        ),
         nmis: args.nmis,
         preemptions: args.preemptions,
         switches: args.switches,

@@ -131,6 +131,10 @@ impl Common<'_> {
                 objects: &run.objects,
                 path: &path,
                 source: *source,
+                prompt_too: match *source {
+                    Source::Late(code) => self.space.has(Source::Pmi(code)),
+                    _ => false,
+                },
                 reduce: self.space.reduce,
                 only_first: false,
                 progress: self.progress,
@@ -255,6 +259,10 @@ impl Space {
             return false;
         };
         node.switches < self.switches && turn_of.is_some_and(|waits| waits != to)
+    }
+
+    fn has(&self, source: Source) -> bool {
+        self.sources.iter().any(|(other, _)| *other == source)
     }
 
     /// Whether a decision by `source` is tried at this boundary behind those of `node`.

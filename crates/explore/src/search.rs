@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use check::cause::Cause;
 use check::{Sight, Violation};
 use machine::{Decision, Entry, Outcome, Schedule, SetupError};
-use scenario::{CausePattern, Known, NmiSource, Op, Scenario, Scheduler, Step, Sweep};
+use scenario::{CausePattern, Known, NmiSource, Op, Scenario, Scheduler, Step};
 
 use crate::execute::{Execution, execute};
 use crate::expand::{Common, Expansion, Node};
@@ -512,24 +512,20 @@ impl<'a> Search<'a> {
     }
 }
 
-/// Everything that can come in between in a scenario: the overflow of each injector, late where its
-/// own sweep is late; an NMI from elsewhere, if a probe reads anything; the other CPUs; with
-/// `ticks`, the timer.
+/// Everything that can come in between in a scenario: the overflow of each injector, and one whose
+/// PMI lands up to `skid_max` boundaries late; an NMI from elsewhere, if a probe reads anything; the
+/// other CPUs; with `ticks`, the timer.
 #[must_use]
-pub fn sources(scenario: &Scenario, ticks: bool) -> Vec<(Source, String)> {
+pub fn sources(scenario: &Scenario, skid_max: u32, ticks: bool) -> Vec<(Source, String)> {
     let mut all: Vec<NmiSource> = Vec::new();
     let opened = |id: &str| scenario.opener(id).is_some();
     let injectors = scenario
         .events
         .iter()
         .filter(|e| e.is_injector() && opened(&e.id));
-    all.extend(injectors.map(|event| NmiSource::Pmi(event.id.clone())));
-    if let Some(Sweep {
-        source: late @ NmiSource::Late(_),
-        ..
-    }) = &scenario.sweep
-    {
-        all.push(late.clone());
+    for event in injectors {
+        all.push(NmiSource::Pmi(event.id.clone()));
+        all.extend((skid_max > 0).then(|| NmiSource::Late(event.id.clone())));
     }
     let steps = scenario.programs.iter().flat_map(|program| &program.steps);
     let probed = |step: &Step| match &step.op {

@@ -213,6 +213,7 @@ pub fn sweep(setup: &Setup, plan: Plan, progress: &Progress) -> Result<Sweep, Sw
         objects: &baseline.objects,
         path: &path,
         source: plan.source,
+        prompt_too: false,
         reduce: plan.reduce,
         only_first: plan.only_first,
         progress,

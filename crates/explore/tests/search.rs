@@ -10,10 +10,12 @@ use machine::{Decision, End, Observer, Schedule, Until, View};
 
 const SMALL: &str = "mainline/read-local-enable-external.toml";
 const REMOTE: &str = "cpus/remote-read.toml";
+/// Of the machines that these run on.
+const SKID_MAX: u32 = 8;
 
 fn space(shipped: &Shipped, nmis: u32, preemptions: u32, reduce: bool) -> Space {
     Space {
-        sources: sources(&shipped.scenario, false),
+        sources: sources(&shipped.scenario, SKID_MAX, false),
         nmis,
         preemptions,
         switches: 0,
@@ -62,7 +64,7 @@ fn a_reduced_search_finds_what_a_tick_and_an_nmi_inside_of_it_show() {
     let prepared = shipped.prepare("v10");
     let run = |reduce| {
         let space = Space {
-            sources: sources(&shipped.scenario, true),
+            sources: sources(&shipped.scenario, SKID_MAX, true),
             step: shipped.scenario.labelled(label),
             ticks: 1,
             ..space(&shipped, 1, 0, reduce)

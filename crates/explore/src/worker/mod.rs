@@ -45,6 +45,8 @@ pub(crate) struct Ground<'a> {
     /// Its way through the boundaries that are swept.
     pub(crate) path: &'a Path,
     pub(crate) source: Source,
+    /// The PMI of a late one's event is tried too, where it comes at once.
+    pub(crate) prompt_too: bool,
     pub(crate) reduce: bool,
     /// Stop at the first bad boundary.
     pub(crate) only_first: bool,
@@ -333,6 +335,11 @@ impl<'a, 'm> Worker<'a, 'm> {
     ) {
         let step = self.ground.path.steps[index];
         let (cpu, at) = (step.cpu, step.ordinal);
+        let here = |armed: &Armed| (armed.cpu, armed.ordinal) == (cpu, at);
+        if self.ground.prompt_too && self.armed.as_ref().is_some_and(here) {
+            self.class = None;
+            return;
+        }
         self.part.boundaries += 1;
         let late = matches!(self.ground.source, Source::Late(_));
         let unarmed = match &self.armed {
