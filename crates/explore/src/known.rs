@@ -24,7 +24,7 @@ use crate::verdict::{is_at, pairs_in};
 /// The entry of `list` that explains a cause which the last of these decisions shows; `base` is the
 /// run with the others. It may be that one of them did the damage and the last one is only somebody
 /// who looks at it.
-pub(crate) fn explains<'k>(
+fn explains<'k>(
     list: &'k [Known],
     scheduler: &Scheduler,
     decisions: &[Entry],

@@ -19,7 +19,7 @@ use scenario::{CausePattern, Known, NmiSource, Op, Scenario, Scheduler, Step};
 use crate::execute::{Execution, execute};
 use crate::expand::{Common, Expansion, Node};
 use crate::findings::{Base, outcome_name};
-use crate::known::{KnownFindings, explains, explains_by_itself, has_own_nmi};
+use crate::known::{KnownFindings, explains_by_itself, explains_somehow, has_own_nmi};
 use crate::prepare::source;
 use crate::record::{boundary, hex};
 use crate::rig::Rig;
@@ -325,7 +325,7 @@ impl<'a> Search<'a> {
             let run = execute(self.setup, Schedule::new(decisions.to_vec())).ok()?;
             explains_by_itself(known, scheduler, decisions, shown, Base::of(&run))
         };
-        explains(known, scheduler, decisions, cause, base)
+        explains_somehow(known, scheduler, decisions, shown, base)
             .or_else(by_itself)
             .map(|entry| entry.reason.clone())
     }
