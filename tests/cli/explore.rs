@@ -162,3 +162,19 @@ fn what_cannot_be_explored() {
     run(&["explore", SMALL, "--scheduler", "none", "--step", "nope"]).fails(2, &["nope"]);
     run(&["explore", SMALL, "--checkpoint", "x"]).fails(2, &["one scheduler"]);
 }
+
+/// A preemption lets CPU 1 close what CPU 0 is about to reset: nothing that the kernel does wrong.
+#[test]
+fn a_program_that_comes_too_late_is_no_finding() {
+    let scenario = "sim-configs/scenarios/cpus/close-reset-leader.toml";
+    let bounds = ["--scheduler", "none", "--max-execs", "100"];
+    let found = with_traces("explore", scenario, &bounds);
+    // Cut, without a finding.
+    found.exits(3);
+    for words in [
+        "the guest fails: the system call of step 4 failed with error 9 (EBADF)",
+        "known  another CPU's program came first",
+    ] {
+        assert!(found.out.contains(words), "{}", found.out);
+    }
+}

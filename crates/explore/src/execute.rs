@@ -181,8 +181,15 @@ pub(crate) fn hangs(machine: &Machine, oracles: &mut Oracles) -> bool {
     (0..machine.cores().len()).any(|cpu| oracles.stopped_at_limit(&machine.view(cpu)))
 }
 
+/// A program has ended as a call of it was refused, or waits for ever for one that has, while there are
+/// others: one of them may have closed what it was about to use, or not opened it yet. Which comes first
+/// is the decisions' doing, and nothing that the kernel does wrong.
+pub(crate) fn outrun(machine: &Machine, end: &End) -> bool {
+    machine.cores().len() > 1 && (matches!(end, End::Exited(_)) || stranded(machine))
+}
+
 /// A program waits for ever for one that was refused a call and has ended: nobody is in the kernel.
-pub(crate) fn stranded(machine: &Machine) -> bool {
+fn stranded(machine: &Machine) -> bool {
     let refused = |core: &Core| core.exited.is_some_and(|status| status != 0);
     let waits = |core: &Core| core.exited.is_some() || core.cpu.cpl() == 3;
     machine.cores().iter().any(refused) && machine.cores().iter().all(waits)

@@ -60,8 +60,8 @@ pub(crate) struct Expansion {
     pub(crate) tried: BTreeMap<usize, Tried>,
     /// Bad runs, each with the decisions.
     pub(crate) bad: Vec<(Vec<Entry>, Bad)>,
-    /// Runs in which the guest failed, with the words.
-    pub(crate) failed: Vec<(Vec<Entry>, String)>,
+    /// Runs in which the guest failed, with the words, and whether only a program was outrun.
+    pub(crate) failed: Vec<(Vec<Entry>, String, bool)>,
     pub(crate) children: Vec<Node>,
     /// Accesses and objects of the node's own run.
     pub(crate) run: Option<Run>,
@@ -194,8 +194,8 @@ impl Common<'_> {
         for bad in part.bad {
             found.bad.push((with(bad.decision), bad));
         }
-        for (entry, (_, words)) in part.failed_by.into_iter().zip(part.failed) {
-            found.failed.push((with(entry), words));
+        for ((entry, outrun), (_, words)) in part.failed_by.into_iter().zip(part.failed) {
+            found.failed.push((with(entry), words, outrun));
         }
         for tried in part.tried.iter().filter(|tried| tried.acted) {
             let switch = self.space.is_switch(node, source, tried.turn_of);

@@ -31,6 +31,9 @@ use crate::verdict::{Mismatch, expects, expects_violation};
 /// workers is not.
 const EPOCH: usize = 32;
 
+/// Why a program whose call is refused is no news.
+const OUTRUN: &str = "another CPU's program came first, so that a call of this one was refused";
+
 /// What is searched.
 #[derive(Debug, Clone)]
 pub struct Space {
@@ -278,9 +281,10 @@ impl<'a> Search<'a> {
         }
         level.bad += expansion.bad.len() as u64;
         self.next.extend(expansion.children);
-        for (decisions, words) in expansion.failed {
+        for (decisions, words, outrun) in expansion.failed {
             let first = words.lines().next().unwrap_or_default();
-            self.note(format!("the guest fails: {first}"), decisions, None);
+            let reason = outrun.then(|| OUTRUN.to_owned());
+            self.note(format!("the guest fails: {first}"), decisions, reason);
         }
         let Some(run) = expansion.run else {
             return;

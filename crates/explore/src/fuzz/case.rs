@@ -13,7 +13,7 @@ use trace::Verdict;
 use super::choose::{Ground, Learned, Place, Spot, Strategy, codes, in_order, kind, sources};
 use super::cover::{Cover, Scout};
 use super::dice::Dice;
-use crate::execute::{Outcomes, Run, Touched, hangs, stranded, watchers};
+use crate::execute::{Outcomes, Run, Touched, hangs, outrun, watchers};
 use crate::findings::damage;
 use crate::findings::{Base, causes, fresh};
 use crate::inject::counts;
@@ -197,13 +197,10 @@ impl Case<'_> {
         self.baseline.violations.iter().any(broken)
     }
 
-    /// Words for an end that no program wanted. With several CPUs one may close what another one is
-    /// about to use, which then ends or waits for ever: which comes first is the decision's doing, and
-    /// no failure.
+    /// Words for an end that no program wanted.
     fn failure(machine: &Machine, end: &End, hangs: bool) -> Option<String> {
-        let ended = matches!(end, End::Exited(_)) || stranded(machine);
-        let refused = ended && machine.cores().len() > 1;
-        check_end(end).err().filter(|_| !hangs && !refused)
+        let other = hangs || outrun(machine, end);
+        check_end(end).err().filter(|_| !other)
     }
 
     /// A run in which the guest failed.

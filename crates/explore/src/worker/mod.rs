@@ -22,7 +22,7 @@ use machine::{
     Snapshot, Until,
 };
 
-use crate::execute::{Execution, Outcomes, Touched, hangs};
+use crate::execute::{Execution, Outcomes, Touched, hangs, outrun};
 use crate::findings::{Base, causes, damage, fresh};
 use crate::footprint::Footprint;
 use crate::inject::counts;
@@ -78,8 +78,8 @@ pub(crate) struct Part {
     pub(crate) executions: u64,
     pub(crate) bad: Vec<Bad>,
     pub(crate) failed: Vec<(Ordinal, String)>,
-    /// The decisions of `failed`.
-    pub(crate) failed_by: Vec<Entry>,
+    /// The decisions of `failed`, and whether only a program was outrun ([`outrun`]).
+    pub(crate) failed_by: Vec<(Entry, bool)>,
     pub(crate) tried: Vec<Tried>,
 }
 
@@ -106,6 +106,7 @@ struct Judged {
     outcomes: Vec<Outcome>,
     looked: bool,
     failed: Option<String>,
+    outrun: bool,
     fresh: Vec<Violation>,
     touched: Touched,
     trail: Trail,
@@ -400,7 +401,7 @@ impl<'a, 'm> Worker<'a, 'm> {
         }
         if let Some(words) = &judged.failed {
             self.part.failed.push((at, words.clone()));
-            self.part.failed_by.push(entry);
+            self.part.failed_by.push((entry, judged.outrun));
         }
         self.part.tried.push(Tried {
             entry,
@@ -537,6 +538,7 @@ impl<'a, 'm> Worker<'a, 'm> {
             outcomes: outcomes.0.into_iter().map(|(_, outcome)| outcome).collect(),
             looked,
             failed: check_end(&end).err().filter(|_| !hang),
+            outrun: outrun(self.machine, &end),
             fresh,
             touched,
             trail,
