@@ -3,9 +3,9 @@
 //! hold one counter, and who needs no counter shares none.
 //!
 //! Judged where a CPU returns to user code or halts, and no other one is in the kernel: inside an
-//! operation events come and go one after the other. What is compatible is what the patch says: attributes
-//! equal byte for byte, the same context, no sampling; so pinned or exclusive events, other
-//! contexts and other exclusions never count as the same. Where the scheduler shares nothing
+//! operation events come and go one after the other. What is compatible is what the patch says:
+//! attributes equal byte for byte, the same context, no sampling; so pinned or exclusive events,
+//! other contexts and other exclusions never count as the same. Where the scheduler shares nothing
 //! (`can_share = "none"`) there is no rule.
 
 use std::collections::BTreeSet;

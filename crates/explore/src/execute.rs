@@ -181,9 +181,9 @@ pub(crate) fn hangs(machine: &Machine, oracles: &mut Oracles) -> bool {
     (0..machine.cores().len()).any(|cpu| oracles.stopped_at_limit(&machine.view(cpu)))
 }
 
-/// A program has ended as a call of it was refused, or waits for ever for one that has, while there are
-/// others: one of them may have closed what it was about to use, or not opened it yet. Which comes first
-/// is the decisions' doing, and nothing that the kernel does wrong.
+/// A program has ended as a call of it was refused, or waits for ever for one that has, while there
+/// are others: one of them may have closed what it was about to use, or not opened it yet. Which
+/// comes first is the decisions' doing, and nothing that the kernel does wrong.
 pub(crate) fn outrun(machine: &Machine, end: &End) -> bool {
     machine.cores().len() > 1 && (matches!(end, End::Exited(_)) || stranded(machine))
 }

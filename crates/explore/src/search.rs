@@ -283,7 +283,10 @@ impl<'a> Search<'a> {
         self.next.extend(expansion.children);
         for (decisions, words, outrun) in expansion.failed {
             let first = words.lines().next().unwrap_or_default();
-            let reason = outrun.then(|| OUTRUN.to_owned());
+            // Only a preemption has a program come first: what NMIs bring about stays news.
+            let preempts = |&(_, _, decision): &Entry| matches!(decision, Decision::Preempt { .. });
+            let reason = outrun && decisions.iter().any(preempts);
+            let reason = reason.then(|| OUTRUN.to_owned());
             self.note(format!("the guest fails: {first}"), decisions, reason);
         }
         let Some(run) = expansion.run else {

@@ -212,7 +212,6 @@ impl<'a, 'm> Worker<'a, 'm> {
         let path = self.ground.path;
         (self.class, self.enclosed) = (None, None);
         self.ahead.clear();
-        self.part = Part::default();
         let Some(first) = range.clone().find(|&index| wanted(&path.steps[index])) else {
             return Part::default();
         };
